@@ -1,0 +1,1 @@
+"""POS dialects: bytes of a terminal's line become completed transactions. One sans-IO module each."""

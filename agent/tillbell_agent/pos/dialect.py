@@ -1,0 +1,72 @@
+"""What every dialect is: octets and ticks in, events out; it never talks, and no dialect knows another.
+
+A serial source may have one line (a printer's) or two (the till's and the terminal's, tapped apart): ``line`` says
+who spoke. Times are monotonic seconds. Card digits leave a dialect only as ``TruncatedPan``.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from tillbell_protocol.event import Settlement, Transaction
+
+
+class Line(Enum):
+    """Who speaks on the wire that was heard."""
+
+    TERMINAL = "terminal"
+    TILL = "till"
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionCompleted:
+    """A transaction that is to be told, once.
+
+    ``key`` identifies it for ever within its source (terminal, numbers, amount, time): the same key heard again is the
+    same transaction (a second copy, a repeated frame). None: the bytes hold nothing that tells this transaction from
+    the next of the same amount, so each is a transaction of its own.
+    """
+
+    transaction: Transaction
+    key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementHeard:
+    """A settlement or total report: recorded, never rung. ``key`` as above."""
+
+    settlement: Settlement
+    key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A complete job or frame that is no new transaction, and why: ``reprint``, ``copy``, ``no amount`` …"""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Desynced:
+    """Octets that follow no rule of the dialect were skipped."""
+
+    octets: int
+    why: str
+
+
+DialectEvent = TransactionCompleted | SettlementHeard | Ignored | Desynced
+
+
+class Dialect(Protocol):
+    """The interface of every dialect. Any octets give events, never an exception; every buffer is bounded."""
+
+    def receive_data(self, data: bytes, now: float, line: Line = Line.TERMINAL) -> list[DialectEvent]: ...
+
+    def next_deadline(self) -> float | None:
+        """When ``tick`` must be called next, in the caller's monotonic seconds; None: no need."""
+
+    def tick(self, now: float) -> list[DialectEvent]:
+        """Let time pass: an idle line ends a job, a missing answer makes a transaction "not confirmed"."""
+
+    def close(self, now: float) -> list[DialectEvent]:
+        """The line ends here (end of a file, a pulled cable): what was complete enough comes out."""
