@@ -1,0 +1,91 @@
+# Everything from a fresh clone: Python 3.11 or newer, git and make are enough.
+#
+#   make demo        a sale on a simulated terminal becomes a text and a sealed SMS, before your eyes
+#   make test        the tests
+#   make check       what CI runs: the tests, ruff, ruff format --check, mypy --strict
+#   make test-deps   the tests with Debian's own dependencies, and with the index's current ones
+#   make bench       octets, segments, latency, memory: the measured figures
+#   make kill        KILLS=50: kills the agent that often in a stream of sales, and counts what was lost
+#   make vectors     writes protocol/vectors/ again
+#   make clean       removes .venv, build and caches
+
+PYTHON ?= python3
+KILLS ?= 50
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.set-up
+DEPENDENCIES := pyproject.toml tests/deps/tools.txt tests/deps/dev.txt
+
+# The slow end-to-end tests whose outcome does not depend on the dependencies' versions.
+SAME_WITH_ANY_DEPENDENCIES := --ignore=tests/end_to_end/test_wheel.py --ignore=tests/end_to_end/test_kill.py \
+	--ignore=tests/end_to_end/test_gammu.py
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYTHONUTF8 := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint test-deps test-deps-debian test-deps-current bench kill vectors clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+demo: $(STAMP)
+	@$(BIN)/python -m tillbell_agent.cli demo $(ARGS)
+
+test: $(STAMP)
+	@echo "==> tests"
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: test lint
+
+lint: $(STAMP)
+	@echo "==> ruff"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@echo "==> mypy --strict"
+	@$(BIN)/mypy
+
+test-deps: test-deps-debian test-deps-current
+
+test-deps-debian test-deps-current: test-deps-%: build/venv-%/.set-up
+	@echo "==> tests with the dependencies of tests/deps/$*.txt"
+	@build/venv-$*/bin/python -m pip list 2>/dev/null | grep -iE '^(pynacl|cbor2|pyserial|cwt) '
+	@env -u TILLBELL_REQUIRE_PEERS build/venv-$*/bin/python -m pytest $(SAME_WITH_ANY_DEPENDENCIES) $(ARGS)
+
+bench: $(STAMP)
+	@$(BIN)/python tests/bench/run.py $(ARGS)
+
+kill: $(STAMP)
+	@KILLS=$(KILLS) $(BIN)/python tests/end_to_end/kill.py $(ARGS)
+
+vectors: $(STAMP)
+	@$(BIN)/python tests/protocol/make_vectors.py $(ARGS)
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find agent protocol tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# An environment is brought up to date when what it is made from changes, and made anew when its Python has gone
+# (the folder was moved, or the system's Python replaced).
+define set_up
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+		|| { echo "make: Python 3.11 or newer is needed, and '$(PYTHON)' is not one." >&2; \
+		     echo "      apt-get install python3, or name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
+		|| { echo "make: this Python cannot make virtual environments." >&2; \
+		     echo "      apt-get install python3-venv" >&2; exit 1; }
+	@$(1)/bin/python -c pass 2>/dev/null || rm -rf $(1)
+	@echo "==> setting up $(1) (a minute or so the first time)"
+	@test -d $(1) || $(PYTHON) -m venv $(1)
+	@$(1)/bin/python -m pip install --quiet -r $(2) -e .
+	@touch $(1)/.set-up
+endef
+
+$(STAMP): $(DEPENDENCIES)
+	$(call set_up,$(VENV),tests/deps/dev.txt)
+
+build/venv-%/.set-up: pyproject.toml tests/deps/tools.txt tests/deps/%.txt
+	@mkdir -p build
+	$(call set_up,build/venv-$*,tests/deps/$*.txt)
