@@ -7,10 +7,18 @@ digits. First digits are never kept, so a text, a log line and the ledger cannot
 import re
 from dataclasses import dataclass
 
-_MASKS = "*xX#E•·.-_ "
-_TAIL = re.compile(r"\d{4}$")
-# 13 to 19 digits, with at most two separators between neighbours: spaces, dashes, dots or control characters.
-_CANDIDATE = re.compile(r"(?<!\d)(?:[2-6](?:[\s\-.\x00-\x1f\x7f\u00a0\u2000-\u200f]{0,2}\d){12,18})(?!\d)")
+_MASKS = "*#xXE•·"
+_GROUP = re.compile(rf"[\d{re.escape(_MASKS)}]+")
+_BETWEEN_GROUPS = re.compile(r"[ \-._]{1,2}")
+_MASKED_TAIL = re.compile(rf"(?:^|[{re.escape(_MASKS)}])(\d{{4}})$")
+_MAX_PAN = 19  # ISO/IEC 7812-1: a PAN has at most 19 digits
+# The first digits that cards have: 3 to 6, and of the 2s only 2200-2204 (Mir) and 2221-2720 (Mastercard), so that a
+# number that starts with a year is no card.
+_IIN = re.compile(r"[3-6]|220[0-4]|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720")
+_CONTROL = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u2060\ufeff"
+_HIDDEN = re.compile(rf"[{_CONTROL}]")
+_DIGITS = re.compile(rf"([0-9](?:[{_CONTROL}]*[0-9])*)")
+_RUN = re.compile(rf"[0-9](?:[\s\-.{_CONTROL}\u2010-\u2015]{{0,2}}[0-9]){{12,}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +35,30 @@ class TruncatedPan:
     def from_printed(cls, text: str) -> "TruncatedPan | None":
         """Truncate a printed number, masked or whole: ``622576******6691 /C`` → 6691. None: no tail can be read.
 
-        Never infers digits: a number that ends in mask characters has no tail.
+        Never infers digits: a number that ends in mask characters has no tail. The number may stand in groups
+        (``4111 **** **** 1111``); it ends with the group that shows four digits after a mask, so that an expiry
+        printed behind it (``****1111 1228``) is never taken for its tail.
         """
-        number = re.match(rf"[\d{re.escape(_MASKS)}]+", text.strip())
-        if number is None:
+        number = _joined_groups(text.strip())
+        if len(number) < 8 or not number[-4:].isascii() or not number[-4:].isdigit():
             return None
-        body = number.group().rstrip(" -._")
-        tail = _TAIL.search(body)
-        return cls(tail.group()) if tail and len(body) >= 8 else None
+        return cls(number[-4:])
+
+
+def _joined_groups(text: str) -> str:
+    """The number's characters without separators, from the start of ``text``, at most 19."""
+    number, at = "", 0
+    while (group := _GROUP.match(text, at)) and len(number) + len(group.group()) <= _MAX_PAN:
+        number += group.group()
+        if not number.isdigit() and len(number) >= 8 and _MASKED_TAIL.search(group.group()):
+            break
+        if number.isdigit() and _is_card(number):
+            break
+        between = _BETWEEN_GROUPS.match(text, group.end())
+        if between is None:
+            break
+        at = between.end()
+    return number
 
 
 def luhn_holds(digits: str) -> bool:
@@ -51,12 +75,35 @@ def luhn_holds(digits: str) -> bool:
 def scrub(text: str) -> str:
     """Replace every card number in ``text`` by ``****`` and its last four digits.
 
-    A card number is 13 to 19 digits (separators allowed between), first digit 2 to 6, whose Luhn digit holds.
-    RRNs (12 digits), EANs and order numbers that fail these tests survive unchanged.
+    A card number is 13 to 19 digits, first digits as cards have them, whose Luhn digit holds: in one piece, or in
+    groups of equal length or of three digits and more (``3782 822463 10005``), with up to two spaces, dashes or dots
+    between; control and zero-width characters inside do not hide it. RRNs (12 digits), EANs, columns of amounts and
+    order numbers that fail these tests survive unchanged.
     """
-    return _CANDIDATE.sub(_replace, text)
+    return _RUN.sub(_scrub_run, text)
 
 
-def _replace(match: re.Match[str]) -> str:
-    digits = "".join(character for character in match.group() if character.isdigit())
-    return f"****{digits[-4:]}" if luhn_holds(digits) else match.group()
+def _is_card(digits: str) -> bool:
+    return 13 <= len(digits) <= _MAX_PAN and _IIN.match(digits) is not None and luhn_holds(digits)
+
+
+def _scrub_run(run: re.Match[str]) -> str:
+    """The run of digit groups with each window of whole groups that is a card number replaced, longest first."""
+    pieces = _DIGITS.split(run.group())  # separator, group, separator, group …, separator
+    groups = [_HIDDEN.sub("", piece) for piece in pieces[1::2]]
+    first = 0
+    while first < len(groups):
+        for last in range(min(len(groups), first + _MAX_PAN), first, -1):
+            window = groups[first:last]
+            if _grouped_like_a_card(window) and _is_card("".join(window)):
+                pieces[2 * first + 1] = f"****{''.join(window)[-4:]}"
+                pieces[2 * first + 2 : 2 * last] = [""] * (2 * (last - first) - 2)
+                first = last - 1
+                break
+        first += 1
+    return "".join(pieces)
+
+
+def _grouped_like_a_card(groups: list[str]) -> bool:
+    sizes = [len(group) for group in groups]
+    return min(sizes) >= 3 or (len(set(sizes[:-1])) == 1 and sizes[-1] <= sizes[0]) or len(sizes) == 1
