@@ -1,0 +1,155 @@
+"""What a modem session reports: frozen values, nothing else."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAt:
+    """Where a message lies in the modem: storage ("SM", "ME" …) and index. It stays there until ``forget``."""
+
+    storage: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """Who answers. A field is empty where the modem refuses to say."""
+
+    manufacturer: str
+    model: str
+    revision: str
+    serial_number: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepRefused:
+    """An optional step of the initialisation that this modem does not know: recorded, not fatal."""
+
+    command: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Initialised and registered; told each time that it becomes so again."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotReady:
+    """Answers, but cannot send, and why."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deaf:
+    """Does not answer, or not as a modem does; tried again after a pause."""
+
+    why: str
+    again_in_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentPrompted:
+    """The modem waits for this segment's PDU: make "handed over, answer open" durable, then ``hand_over``."""
+
+    tag: int
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentSent:
+    """The network took it; ``mr`` is the TP-MR that a status report will carry. Not: delivered."""
+
+    tag: int
+    mr: int
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentRefused:
+    """A final result said no. ``code`` is None where the modem gave no number."""
+
+    tag: int
+    code_kind: Literal["CMS", "CME", "ERROR"]
+    code: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentUnknown:
+    """The PDU was written, wholly or in part, and no answer came: it may have gone out or not."""
+
+    tag: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentNotSent:
+    """Nothing of the PDU was written: to send it again is safe."""
+
+    tag: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class LateAnswer:
+    """``+CMGS: mr`` after its segment was reported as unknown: the network had taken it after all."""
+
+    tag: int
+    mr: int
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReportReceived:
+    """An SMS-STATUS-REPORT. ``stored`` is None where the modem keeps none: then this is the only copy."""
+
+    tpdu: bytes
+    stored: StoredAt | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReceived:
+    """An SMS-DELIVER. ``stored`` as above."""
+
+    tpdu: bytes
+    stored: StoredAt | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PinTried:
+    """The configured PIN was entered. After a refusal the caller should keep that across restarts."""
+
+    accepted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UrcReceived:
+    """An unsolicited result code that changes nothing here."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownLine:
+    """A line that belongs to nobody, printable."""
+
+    text: str
+
+
+ModemEvent = (
+    Identified
+    | StepRefused
+    | Ready
+    | NotReady
+    | Deaf
+    | SegmentPrompted
+    | SegmentSent
+    | SegmentRefused
+    | SegmentUnknown
+    | SegmentNotSent
+    | LateAnswer
+    | StatusReportReceived
+    | MessageReceived
+    | PinTried
+    | UrcReceived
+    | UnknownLine
+)

@@ -1,0 +1,227 @@
+"""A modem that answers ``AT`` → one that is ready for SMS: modes, identity, PIN, registration, where messages land.
+
+TS 27.007 (identity, PIN, registration) and TS 27.005 (SMS), in the order in which modems allow it. An optional step that
+a modem refuses is recorded and left; a PIN is entered at most once, and never when fewer than three tries are left.
+"""
+
+from dataclasses import dataclass, field
+
+from tillbell_protocol.errors import EncodeError
+from tillbell_protocol.sms.address import Address, TypeOfNumber
+
+from tillbell_agent.modem.commands import (
+    Command,
+    EnterPin,
+    Identify,
+    ReadPinState,
+    ReadPinTriesLeft,
+    ReadRegistration,
+    ReadStorages,
+    Set,
+    SetEcho,
+    TestKeepLink,
+)
+from tillbell_agent.modem.events import Identified, NotReady, PinTried, StepRefused, StoredAt
+from tillbell_agent.modem.script import Failure, Pause, Script, Tell, ask
+
+REGISTRATIONS = ("+CREG", "+CGREG", "+CEREG")
+# Home, roaming, and the two "SMS only" of TS 27.007.
+REGISTERED = frozenset({1, 5, 6, 7})
+_STAT_WORDS = {
+    0: "not searching",
+    2: "searching",
+    3: "denied by the network",
+    4: "unknown",
+    8: "emergency only",
+}
+
+# SIMs answer "busy" for about ten seconds after power-on; twice that, then it is a fault.
+SIM_BUSY_TRIES = 20
+REGISTRATION_POLL_S = 5.0
+# How new messages and status reports are announced, best first: stored and told by index; reports routed or stored;
+# "told while the link is free" for modems without mode 2; last, without reports.
+_ANNOUNCEMENTS = ("2,1,0,1,0", "2,1,0,2,0", "1,1,0,1,0", "3,1,0,1,0", "2,1,0,0,0", "1,1,0,0,0", "2,1")
+
+
+@dataclass(frozen=True, slots=True)
+class ModemSettings:
+    """What an installer may say of one modem. ``pin_refused_before``: this SIM refused the PIN in an earlier run."""
+
+    pin: str | None = field(default=None, repr=False)
+    pin_refused_before: bool = False
+    service_centre: str | None = None
+    heartbeat_s: float = 60.0
+    answer_timeout_s: float = 60.0
+
+
+@dataclass(slots=True)
+class Facts:
+    """What is known of the modem behind the line; forgotten, but for the last two, when it is initialised again."""
+
+    registration: dict[str, int] = field(default_factory=dict)
+    can_keep_link: bool = False
+    link_kept: bool = False
+    storage: str = ""
+    receives_into: str = ""
+    echo_heard: bool = False
+    echo_stays: bool = False
+    seen: dict[StoredAt, bytes] = field(default_factory=dict)
+    pin_tried: bool = False
+
+    @property
+    def registered(self) -> bool:
+        return any(stat in REGISTERED for stat in self.registration.values())
+
+    @property
+    def registration_words(self) -> str:
+        if not self.registration:
+            return "the modem does not tell its registration"
+        told = (f"{name} {_STAT_WORDS.get(stat, str(stat))}" for name, stat in self.registration.items())
+        return "not registered: " + ", ".join(told)
+
+
+def initialise(facts: Facts, settings: ModemSettings) -> Script[str | None]:
+    """Everything up to the SMS set-up. Returns None when done, else why it is not."""
+    facts.registration.clear()
+    facts.can_keep_link = facts.link_kept = facts.echo_stays = False
+    yield from optional(SetEcho(on=False), "turning the echo off")
+    facts.echo_heard = False
+    yield from optional(Set("+CMEE", "1"), "asking for error codes")
+    yield from _identify()
+    why = yield from unlock_sim(facts, settings)
+    if why is not None:
+        return why
+    for name in REGISTRATIONS:
+        yield from optional(Set(name, "1"), "asking to be told of the registration")
+    yield from register(facts)
+    why = yield from _set_up_sms(facts, settings)
+    # Echo that comes back later means that the modem has restarted by itself, and forgot all of this.
+    facts.echo_stays = facts.echo_heard
+    return why
+
+
+def optional(command: Command[None], doing: str) -> Script[bool]:
+    """A step that may be refused: recorded, and gone on. True: the modem took it."""
+    answer = yield from ask(command, doing)
+    if isinstance(answer, Failure):
+        yield Tell(StepRefused(command.line(), str(answer)))
+        return False
+    return True
+
+
+def _identify() -> Script[None]:
+    known = []
+    for name in ("+CGMI", "+CGMM", "+CGMR", "+CGSN"):
+        answer = yield from ask(Identify(name), "asking who it is")
+        if isinstance(answer, Failure):
+            yield Tell(StepRefused("AT" + name, str(answer)))
+        known.append("" if isinstance(answer, Failure) else answer)
+    yield Tell(Identified(*known))
+
+
+def _sim_is_busy(state: str | Failure) -> bool:
+    """SIM busy (14), and what modules answer in its place while they start (515, +CMS 314, 514)."""
+    return isinstance(state, Failure) and (state.kind, state.code) in {
+        ("CME", 14), ("CME", 515), ("CMS", 314), ("CMS", 514), ("CMS", 515),
+    }  # fmt: skip
+
+
+def _pin_state() -> Script[str | Failure]:
+    for _ in range(SIM_BUSY_TRIES):
+        state = yield from ask(ReadPinState(), "waiting for the SIM")
+        if not _sim_is_busy(state):
+            return state
+        yield Pause(1.0, "the SIM is busy")
+    return Failure("ERROR", text=f"busy for {SIM_BUSY_TRIES} s")
+
+
+def unlock_sim(facts: Facts, settings: ModemSettings) -> Script[str | None]:
+    """+CPIN? until READY, with at most one PIN. Returns why not, else None."""
+    state = yield from _pin_state()
+    if isinstance(state, Failure):
+        return f"the SIM cannot be used: {state}"
+    if state == "READY":
+        return None
+    if state != "SIM PIN":
+        return f"the SIM asks for {state}: it must be unlocked by hand"
+    if settings.pin is None:
+        return "the SIM asks for its PIN and none is configured"
+    return (yield from _enter_pin(settings.pin, facts, settings))
+
+
+def _enter_pin(pin: str, facts: Facts, settings: ModemSettings) -> Script[str | None]:
+    if facts.pin_tried or settings.pin_refused_before:
+        return "the configured PIN was refused before and is not tried again"
+    if not (pin.isascii() and pin.isdigit() and 4 <= len(pin) <= 8):
+        return "the configured PIN is not four to eight digits"
+    left = yield from ask(ReadPinTriesLeft(), "asking how many PIN tries are left")
+    if isinstance(left, int) and left < 3:
+        return f"only {left} PIN tries are left: the PIN must be entered by hand"
+    facts.pin_tried = True
+    answer = yield from ask(EnterPin(pin), "entering the PIN")
+    yield Tell(PinTried(accepted=not isinstance(answer, Failure)))
+    if isinstance(answer, Failure):
+        return f"the PIN was not accepted: {answer}"
+    facts.pin_tried = False  # right, so it may be entered again when the modem has restarted
+    for _ in range(SIM_BUSY_TRIES):
+        state = yield from _pin_state()
+        if state == "READY":
+            return None
+        yield Pause(1.0, "waiting for the SIM after the PIN")
+    return "the SIM is not ready although the PIN was accepted"
+
+
+def register(facts: Facts) -> Script[None]:
+    """Wait until a network carries SMS for this SIM, however long; says why not each time that the reason changes."""
+    told = ""
+    while True:
+        yield from read_registration(facts)
+        if facts.registered:
+            return
+        if facts.registration_words != told:
+            told = facts.registration_words
+            yield Tell(NotReady(told))
+        yield Pause(REGISTRATION_POLL_S, told)
+
+
+def read_registration(facts: Facts) -> Script[None]:
+    """Ask every domain that the modem has."""
+    for name in REGISTRATIONS:
+        stat = yield from ask(ReadRegistration(name), "asking for the registration")
+        if isinstance(stat, int):
+            facts.registration[name] = stat
+
+
+def _set_up_sms(facts: Facts, settings: ModemSettings) -> Script[str | None]:
+    answer = yield from ask(Set("+CMGF", "0"), "choosing PDU mode")
+    if isinstance(answer, Failure):
+        return f"the modem refuses PDU mode: {answer}"
+    # Phase 2: routed reports need no acknowledgement, which a modem would otherwise wait for after a crash here.
+    yield from optional(Set("+CSMS", "0"), "choosing the message service")
+    yield from _announce()
+    if settings.service_centre is not None:
+        why = yield from _set_service_centre(settings.service_centre)
+        if why is not None:
+            return why
+    storages = yield from ask(ReadStorages(), "asking where messages are stored")
+    if not isinstance(storages, Failure):
+        facts.storage, facts.receives_into = storages
+    keep = yield from ask(TestKeepLink(), "asking whether it keeps the link up")
+    facts.can_keep_link = keep is True
+    return None
+
+
+def _announce() -> Script[None]:
+    for values in _ANNOUNCEMENTS:
+        if (yield from optional(Set("+CNMI", values), "asking to be told of messages")):
+            return
+
+
+def _set_service_centre(number: str) -> Script[str | None]:
+    try:
+        address = Address.from_text(number)
+    except EncodeError as error:
+        return f"the configured service centre is no number: {error}"
+    kind = 145 if address.type_of_number is TypeOfNumber.INTERNATIONAL else 129
+    answer = yield from ask(Set("+CSCA", f'"{number}",{kind}'), "setting the service centre")
+    return f"the service centre was refused: {answer}" if isinstance(answer, Failure) else None

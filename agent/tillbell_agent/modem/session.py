@@ -1,0 +1,381 @@
+"""One modem's session: octets and time in, ``ModemEvent``s out (TS 27.005, TS 27.007 over V.250).
+
+It brings the modem up, keeps it up, sends one segment at a time and reports what arrives. Which message comes next, and
+whether one is sent again, is the caller's; the session repeats nothing that could reach a phone. After each silence it
+gets in step with the modem and initialises it again, since what fell silent may have restarted with other modes.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from tillbell_protocol.sms.tpdu import split_at_pdu
+
+from tillbell_agent.modem.chores import Chores
+from tillbell_agent.modem.commands import fields
+from tillbell_agent.modem.dialogue import (
+    Answered,
+    Dialogue,
+    Heard,
+    NoAnswer,
+    Phase,
+    Prompted,
+    Stray,
+    Synchronised,
+    TimedOut,
+    UrcHeard,
+)
+from tillbell_agent.modem.events import (
+    Deaf,
+    LateAnswer,
+    ModemEvent,
+    NotReady,
+    Ready,
+    SegmentNotSent,
+    SegmentUnknown,
+    StoredAt,
+    UnknownLine,
+    UrcReceived,
+)
+from tillbell_agent.modem.initialise import REGISTRATIONS, Facts, ModemSettings, initialise, register
+from tillbell_agent.modem.script import (
+    Ask,
+    AwaitDecision,
+    Decision,
+    GetInStep,
+    Happened,
+    Pause,
+    Script,
+    Tell,
+    Want,
+    WritePdu,
+)
+from tillbell_agent.modem.traffic import (
+    received,
+    send_segment,
+)
+
+__all__ = ["ModemSettings", "Session"]
+
+# Pauses between tries on a modem that does not come up; the last one repeats.
+BACK_OFF_S = (1.0, 5.0, 15.0, 60.0)
+# A TP-UD of 140 octets behind the longest header of an SMS-SUBMIT; a longer TPDU is no SMS.
+MAX_TPDU_OCTETS = 175
+_RESTARTED = ("RDY", "APP RDY", "^SYSSTART", "^BOOT", "NORMAL POWER DOWN", "POWERED DOWN")
+_SIM_GONE = ("+CPIN: NOT INSERTED", "+CPIN: NOT READY", "+CPIN: SIM REMOVED")
+
+
+@dataclass(slots=True)
+class _Sending:
+    tag: int
+    handed_over: bool = False
+
+
+class Session:
+    """Sans-IO; one per modem. Call ``tick`` at ``next_deadline``, write ``bytes_to_send`` after every call."""
+
+    def __init__(self, now: float, *, settings: ModemSettings | None = None) -> None:
+        self._settings = settings or ModemSettings()
+        self._facts = Facts()
+        self._chores = Chores(self._facts, self._settings.heartbeat_s, now)
+        self._dialogue = Dialogue()
+        self._events: list[ModemEvent] = []
+        self._script: Script[Any] | None = None
+        self._want: Want | None = None
+        self._wake_at: float | None = None
+        self._again_at: float | None = None
+        self._why = "starting"
+        self._failures = 0
+        self._initialised = False
+        self._told_ready = False
+        self._lost = False
+        self._sending: _Sending | None = None
+        self._unknown_tag: int | None = None
+        self._now = self.since = now
+        self._words = ""
+        self._dialogue.synchronise(now)
+        self._settle(now)
+
+    # What the caller may ask.
+
+    @property
+    def ready(self) -> bool:
+        """Initialised, registered, nothing open: ``send`` may be called."""
+        return self._at_rest and self._is_up and self._facts.registered
+
+    @property
+    def doing(self) -> str:
+        """What it does or waits for, in words; since ``since`` (the caller's monotonic seconds)."""
+        return self._words
+
+    def bytes_to_send(self) -> bytes:
+        """Octets to write now; each is given once."""
+        return self._dialogue.bytes_to_send()
+
+    def next_deadline(self) -> float | None:
+        """When ``tick`` is needed next; at once where events wait; None only while the port is lost."""
+        if self._events:
+            return self._now
+        times = [self._dialogue.next_deadline(), self._wake_at, self._again_at]
+        if self._at_rest:
+            times.append(self._chores.next_deadline())
+        return min((time for time in times if time is not None), default=None)
+
+    # What the caller may do.
+
+    def send(self, tag: int, tpdu: bytes, now: float, *, more: bool = False) -> None:
+        """Send one SMS-SUBMIT TPDU (no SMSC address), known to the caller as ``tag``; only when ``ready``.
+
+        ``more``: another follows, so the link is kept up. RuntimeError when not ready, ValueError for no TPDU.
+        """
+        if not self.ready:
+            raise RuntimeError(f"send while {self.doing}")
+        if not 0 < len(tpdu) <= MAX_TPDU_OCTETS:
+            raise ValueError(f"{len(tpdu)} octets are no TPDU")
+        self._sending = _Sending(tag)
+        self._start(send_segment(self._facts, self._settings, tag, tpdu, more), now)
+        self._settle(now)
+
+    def hand_over(self, now: float) -> None:
+        """After ``SegmentPrompted``: write the PDU and Ctrl-Z. Does nothing where the prompt has ended meanwhile."""
+        self._decide(Decision(hand_over=True), now)
+
+    def withdraw(self, now: float) -> None:
+        """Instead of ``hand_over``: ESC; ``SegmentNotSent`` follows."""
+        self._decide(Decision(hand_over=False), now)
+
+    def forget(self, stored: StoredAt, now: float) -> None:
+        """Delete a reported message, which the caller has made durable. An unreported one is left alone."""
+        self._chores.forget(stored)
+        self._settle(now)
+
+    def lost(self, now: float, why: str) -> list[ModemEvent]:
+        """The port is gone. An open segment is told as unknown or not sent; then call ``reopened``."""
+        self._abandon(why)
+        self._not_ready(why)
+        self._dialogue = Dialogue()
+        self._again_at, self._lost, self._why = None, True, why
+        self._settle(now)
+        return self._take_events()
+
+    def reopened(self, now: float) -> None:
+        """A port is there again: find out what is behind it."""
+        self._lost, self._failures, self._why = False, 0, "the port was opened"
+        self._dialogue.synchronise(now)
+        self._settle(now)
+
+    def receive_data(self, data: bytes, now: float) -> list[ModemEvent]:
+        """Octets from the modem → events. Any octets, in any pieces."""
+        if not self._lost:
+            echoes = self._dialogue.echoes_heard
+            heard = self._dialogue.receive_data(data, now)
+            self._facts.echo_heard |= self._dialogue.echoes_heard > echoes
+            self._hear(heard, now)
+        self._settle(now)
+        return self._take_events()
+
+    def tick(self, now: float) -> list[ModemEvent]:
+        """Let time pass."""
+        if not self._lost:
+            self._hear(self._dialogue.tick(now), now)
+            if self._wake_at is not None and now >= self._wake_at:
+                self._wake(now)
+            if self._again_at is not None and now >= self._again_at:
+                self._again_at = None
+                self._dialogue.synchronise(now)
+        self._settle(now)
+        return self._take_events()
+
+    # How it works.
+
+    @property
+    def _at_rest(self) -> bool:
+        return self._script is None and self._again_at is None and self._dialogue.phase is Phase.IDLE
+
+    @property
+    def _is_up(self) -> bool:
+        """Initialised, and not restarted since: a restart brings the echo back, and text mode with it."""
+        return self._initialised and (self._facts.echo_stays or not self._facts.echo_heard)
+
+    def _settle(self, now: float) -> None:
+        """Begin what is to be done next, and note what and since when."""
+        while self._at_rest:
+            script = self._next_script(now)
+            if script is None:
+                break
+            self._start(script, now)
+        if self.ready and not self._told_ready:
+            self._told_ready = True
+            self._events.append(Ready())
+        words = self._describe()
+        if words != self._words:
+            self._words, self.since = words, now
+        self._now = now
+
+    def _take_events(self) -> list[ModemEvent]:
+        events, self._events = self._events, []
+        return events
+
+    def _describe(self) -> str:
+        if self._lost:
+            return f"the port is lost: {self._why}"
+        if self._again_at is not None:
+            return f"pausing before another try: {self._why}"
+        if self._dialogue.phase in (Phase.QUIET, Phase.ASKING, Phase.SETTLING):
+            return f"getting in step with the modem ({self._dialogue.phase.value})"
+        if isinstance(self._want, Ask | AwaitDecision | WritePdu | Pause):
+            return self._want.doing
+        return "ready" if self.ready else "idle"
+
+    def _next_script(self, now: float) -> Script[Any] | None:
+        if not self._is_up:
+            return self._bring_up()
+        if not self._facts.registered:
+            return register(self._facts)
+        return self._chores.next_script(now)
+
+    def _bring_up(self) -> Script[None]:
+        why = yield from initialise(self._facts, self._settings)
+        if why is None:
+            self._initialised, self._failures = True, 0
+            self._chores.came_up(self._now)
+            return
+        self._told_ready = False
+        self._why = why
+        self._again_at = self._now + self._pause()
+        yield Tell(NotReady(why))
+
+    def _pause(self) -> float:
+        pause = BACK_OFF_S[min(self._failures, len(BACK_OFF_S) - 1)]
+        self._failures += 1
+        return pause
+
+    def _start(self, script: Script[Any], now: float) -> None:
+        self._script = script
+        self._run(None, now)
+
+    def _run(self, happened: Happened, now: float) -> None:
+        """Tell the script what happened, and do what it wants next."""
+        self._now = now
+        self._chores.line_was_used(now)
+        self._want = self._wake_at = None
+        while self._script is not None:
+            try:
+                want = self._script.send(happened)
+            except StopIteration:
+                self._script = self._sending = None
+                return
+            happened = None
+            match want:
+                case Tell(event):
+                    self._tell(event)
+                case GetInStep():
+                    self._initialised = False
+                    self._dialogue.synchronise(now)
+                case _:
+                    self._want = want
+                    self._begin(want, now)
+                    return
+
+    def _tell(self, event: ModemEvent) -> None:
+        if isinstance(event, SegmentUnknown):
+            self._unknown_tag = event.tag
+        if isinstance(event, NotReady):
+            self._told_ready = False
+        self._events.append(event)
+
+    def _begin(self, want: Want, now: float) -> None:
+        match want:
+            case Ask(command) if self._dialogue.phase is Phase.IDLE:
+                self._dialogue.write(command, now)
+            case WritePdu(pdu, answer_timeout_s):
+                if self._sending is not None:
+                    self._sending.handed_over = True
+                self._unknown_tag = None
+                self._dialogue.write_pdu(pdu, now, answer_timeout_s)
+            case Pause(seconds):
+                self._wake_at = now + seconds
+
+    def _wake(self, now: float) -> None:
+        if isinstance(self._want, Pause):
+            self._run(None, now)
+
+    def _decide(self, decision: Decision, now: float) -> None:
+        """The events that follow are kept for the next ``tick``, which is due at once."""
+        if isinstance(self._want, AwaitDecision):
+            self._run(decision, now)
+            self._settle(now)
+
+    def _hear(self, heard: list[Heard], now: float) -> None:
+        for item in heard:
+            match item:
+                case Answered() | Prompted():
+                    self._run(item, now)
+                case TimedOut():
+                    self._initialised = False
+                    self._run(item, now)
+                case Synchronised():
+                    if isinstance(self._want, Ask):
+                        self._begin(self._want, now)
+                case NoAnswer(tries):
+                    self._deaf(f"no answer to AT, {tries} times", now)
+                case UrcHeard():
+                    self._urc(item, now)
+                case Stray(text):
+                    self._stray(text)
+
+    def _deaf(self, why: str, now: float) -> None:
+        self._abandon(why)
+        self._initialised = self._told_ready = False
+        self._why = why
+        pause = self._pause()
+        self._again_at = now + pause
+        self._events.append(Deaf(why, pause))
+
+    def _abandon(self, why: str) -> None:
+        """End the running script; what it was sending is told as what it is."""
+        if self._sending is not None and self._sending.handed_over:
+            self._tell(SegmentUnknown(self._sending.tag, why))
+        elif self._sending is not None:
+            self._tell(SegmentNotSent(self._sending.tag, why))
+        if self._script is not None:
+            self._script.close()
+        self._script = self._want = self._wake_at = self._sending = None
+
+    def _not_ready(self, why: str) -> None:
+        self._initialised = self._told_ready = False
+        self._events.append(NotReady(why))
+
+    def _stray(self, text: str) -> None:
+        reference = text.removeprefix("+CMGS:").strip()
+        late = text.startswith("+CMGS:") and reference.isdigit() and int(reference) <= 0xFF
+        if late and self._unknown_tag is not None:
+            self._events.append(LateAnswer(self._unknown_tag, int(reference)))
+            self._unknown_tag = None
+        else:
+            self._events.append(UnknownLine(text))
+
+    def _urc(self, urc: UrcHeard, now: float) -> None:
+        name = urc.text.partition(":")[0]
+        if urc.pdu is not None:
+            self._events.append(received(split_at_pdu(urc.pdu)[1], None))
+        elif name in ("+CMTI", "+CDSI"):
+            if not self._chores.announced(urc.text, now):
+                self._events.append(UnknownLine(urc.text))
+        elif name in REGISTRATIONS:
+            self._registration(name, urc.text, now)
+        elif urc.text.startswith(_RESTARTED + _SIM_GONE):
+            self._abandon(f"the modem said {urc.text}")
+            self._not_ready(f"the modem said {urc.text}")
+            self._dialogue.synchronise(now)
+        else:
+            self._events.append(UrcReceived(urc.text))
+            self._wake(now)
+
+    def _registration(self, name: str, text: str, now: float) -> None:
+        was = self._facts.registered
+        stat = fields(text)[0]
+        self._facts.registration[name] = int(stat)
+        if was and not self._facts.registered and self._told_ready:
+            self._told_ready = False
+            self._events.append(NotReady(self._facts.registration_words))
+        self._wake(now)
