@@ -79,7 +79,7 @@ define set_up
 	@$(1)/bin/python -c pass 2>/dev/null || rm -rf $(1)
 	@echo "==> setting up $(1) (a minute or so the first time)"
 	@test -d $(1) || $(PYTHON) -m venv $(1)
-	@$(1)/bin/python -m pip install --quiet -r $(2) -e .
+	@$(1)/bin/python -m pip install -qq -r $(2) -e .
 	@touch $(1)/.set-up
 endef
 
