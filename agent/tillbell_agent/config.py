@@ -1,0 +1,369 @@
+"""The configuration's text (TOML, schema 1) becomes one value, checked whole: all problems at once, or none.
+
+A parser, not an editor: it never writes, and only ``load`` reads files. Unknown keys are problems, with the nearest
+name that exists. Relative paths are counted from the folder of the first file. Secrets never stand here: they are in
+files of their own that a key names.
+"""
+
+import codecs
+import re
+import tomllib
+import zoneinfo
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tillbell_protocol.iso4217 import alpha_code, decimal_places
+
+from tillbell_agent.config_fields import (
+    Check,
+    ConfigError,
+    Places,
+    Problem,
+    Table,
+    between,
+    one_line,
+    one_of,
+    phone,
+)
+from tillbell_agent.config_lines import key_lines
+
+__all__ = [
+    "Config",
+    "ConfigError",
+    "DeviceConfig",
+    "ModemConfig",
+    "Problem",
+    "RecipientConfig",
+    "SourceConfig",
+    "load",
+    "parse",
+]
+
+SCHEMA = 1
+LANGUAGES = ("en", "zh")
+FORMATS = ("text", "sealed", "armored")
+NAME_CHARACTERS = 32  # names of ports and people: they stand in logs, tables and file names
+MERCHANT_CHARACTERS = 40  # over half of a text in Chinese; the short form of a text takes over long before
+SHORT_NAME_CHARACTERS = 10  # with this the short form of every text fits one segment
+_NAME = re.compile(r"[^\s/\\\"']+")
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceConfig:
+    """The shop's device. ``timezone`` is an IANA name, ``currency`` ISO 4217, ``language`` en or zh."""
+
+    name: str
+    merchant: str
+    timezone: str
+    currency: str
+    language: str
+    short_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceConfig:
+    """One serial line to listen to. ``currency`` None: the device's. ``labels``: additions to the dialect's own."""
+
+    name: str
+    dialect: str
+    port: str
+    baudrate: int = 9600
+    encoding: str = "gb18030"
+    currency: str | None = None
+    idle_s: float = 3.0
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    decimal: str = "auto"
+    bytesize: int = 8
+    parity: str = "N"
+    stopbits: float = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ModemConfig:
+    """One GSM modem. ``pin_file``: a file of mode 0600 that holds the SIM's PIN."""
+
+    name: str
+    port: str
+    baudrate: int = 115200
+    pin_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientConfig:
+    """Who is told, and how: ``text`` for people, ``sealed`` or ``armored`` for who holds the key."""
+
+    name: str
+    phone: str
+    format: str = "text"
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A whole configuration that passed every check which needs no port and no disk."""
+
+    schema: int
+    state_dir: Path
+    device: DeviceConfig
+    sources: tuple[SourceConfig, ...]
+    modems: tuple[ModemConfig, ...]
+    recipients: tuple[RecipientConfig, ...]
+    guard_file: Path | None = None
+    ledger_days: int = 35
+
+    @property
+    def guard_path(self) -> Path:
+        """The second place of the counters: as configured, else beside the state directory."""
+        return self.guard_file or self.state_dir.with_name(self.state_dir.name + ".guard")
+
+
+Resolve = Callable[[str], str]
+
+
+def parse(
+    text: str, filename: str, *, resolve: Resolve = str, dialects: Collection[str] | None = None
+) -> Config:
+    """One file's text → Config. Raises ConfigError with every problem.
+
+    ``resolve`` maps a port's path to the real one behind its links, so that two names of one port are seen;
+    ``dialects`` are the names allowed, by default those that are built in.
+    """
+    return parse_all([(filename, text)], resolve=resolve, dialects=dialects)
+
+
+def load(path: Path) -> Config:
+    """Read ``path`` and the ``*.toml`` of ``conf.d`` beside it, in order of name. Raises ConfigError, also for I/O."""
+    files = [path, *sorted(path.parent.joinpath("conf.d").glob("*.toml"))]
+    return parse_all(
+        [(str(file), _read(file)) for file in files], resolve=lambda port: str(Path(port).resolve())
+    )
+
+
+def parse_all(
+    files: Sequence[tuple[str, str]], *, resolve: Resolve = str, dialects: Collection[str] | None = None
+) -> Config:
+    """Several (name, text), merged: tables join, arrays of tables follow each other, a key twice is a problem."""
+    places = Places({}, files[0][0])
+    data: dict[str, Any] = {}
+    for filename, text in files:
+        _merge(data, places, filename, text)
+    top = Table(places, (), data)
+    if data.get("schema", SCHEMA) != SCHEMA:
+        top.complain(
+            "schema", why=f"schema {data['schema']!r} is not known: this program reads schema {SCHEMA}"
+        )
+        raise ConfigError(places.problems)
+    config = _config(top, Path(files[0][0]).parent, _dialect_names() if dialects is None else dialects)
+    _unique_names(top, config)
+    _unique_ports(top, config, resolve)
+    if places.problems:
+        raise ConfigError(
+            sorted(places.problems, key=lambda p: ([f for f, _ in files].index(p.file), p.line))
+        )
+    return config
+
+
+def _config(top: Table, base: Path, dialects: Collection[str]) -> Config:
+    top.integer("schema")
+    state_dir = base / top.text("state_dir")
+    guard = top.optional_text("guard_file")
+    if guard and (base / guard).is_relative_to(state_dir):
+        why = "guard_file lies inside state_dir, so a restored copy would bring it along. Move it"
+        top.complain("guard_file", why=why)
+    config = Config(
+        schema=SCHEMA,
+        state_dir=state_dir,
+        device=_device(top.table("device")),
+        sources=tuple(_source(table, base, dialects) for table in top.tables("source")),
+        modems=tuple(_modem(table, base) for table in top.tables("modem")),
+        recipients=tuple(_recipient(table) for table in top.tables("recipient")),
+        guard_file=base / guard if guard else None,
+        ledger_days=top.integer("ledger_days", 35, check=between(1, 3650)),
+    )
+    top.finish()
+    return config
+
+
+def _device(table: Table) -> DeviceConfig:
+    device = DeviceConfig(
+        name=table.text("name", check=_name),
+        merchant=table.text("merchant", check=one_line(MERCHANT_CHARACTERS)),
+        timezone=table.text("timezone", check=_timezone),
+        currency=table.text("currency", check=_currency),
+        language=table.text("language", check=one_of(*LANGUAGES)),
+        short_name=table.optional_text("short_name", check=one_line(SHORT_NAME_CHARACTERS)),
+    )
+    table.finish()
+    return device
+
+
+def _source(table: Table, base: Path, dialects: Collection[str]) -> SourceConfig:
+    source = SourceConfig(
+        name=table.text("name", check=_name),
+        dialect=table.text("dialect", check=one_of(*dialects)),
+        port=_port(table, base),
+        baudrate=table.integer("baudrate", 9600, check=between(50, 4_000_000)),
+        encoding=table.text("encoding", "gb18030", check=_encoding),
+        currency=table.optional_text("currency", check=_currency),
+        idle_s=table.number("idle_s", 3.0, check=between(0.1, 60)),
+        labels=table.lists_of_text("labels"),
+        decimal=table.text("decimal", "auto", check=one_of("auto", ".", ",")),
+        bytesize=table.integer("bytesize", 8, check=one_of(7, 8)),
+        parity=table.text("parity", "N", check=one_of("N", "E", "O")),
+        stopbits=table.number("stopbits", 1, check=one_of(1, 1.5, 2)),
+    )
+    table.finish()
+    return source
+
+
+def _modem(table: Table, base: Path) -> ModemConfig:
+    pin_file = table.optional_text("pin_file")
+    modem = ModemConfig(
+        name=table.text("name", check=_name),
+        port=_port(table, base),
+        baudrate=table.integer("baudrate", 115200, check=between(300, 4_000_000)),
+        pin_file=base / pin_file if pin_file else None,
+    )
+    table.finish()
+    return modem
+
+
+def _recipient(table: Table) -> RecipientConfig:
+    recipient = RecipientConfig(
+        name=table.text("name", check=_name),
+        phone=table.text("phone", check=phone),
+        format=table.text("format", check=one_of(*FORMATS)),
+        language=table.optional_text("language", check=one_of(*LANGUAGES)),
+    )
+    table.finish()
+    return recipient
+
+
+def _port(table: Table, base: Path) -> str:
+    port = table.text("port")
+    return str(base / port) if port and "://" not in port else port
+
+
+def _unique_names(top: Table, config: Config) -> None:
+    groups: list[tuple[str, Iterable[SourceConfig | ModemConfig | RecipientConfig]]] = [
+        ("source", config.sources),
+        ("modem", config.modems),
+        ("recipient", config.recipients),
+    ]
+    for kind, members in groups:
+        seen: set[str] = set()
+        for place, member in enumerate(members):
+            if member.name and member.name in seen:
+                top.complain(
+                    kind, place, "name", why=f'a second [[{kind}]] is named "{member.name}". Rename one'
+                )
+            seen.add(member.name)
+
+
+def _unique_ports(top: Table, config: Config, resolve: Resolve) -> None:
+    """A serial line has one listener: a second one would take octets away from the first."""
+    seen: dict[str, str] = {}
+    users: list[tuple[str, int, SourceConfig | ModemConfig]] = [
+        *(("source", place, source) for place, source in enumerate(config.sources)),
+        *(("modem", place, modem) for place, modem in enumerate(config.modems)),
+    ]
+    for kind, place, user in users:
+        if not user.port:
+            continue
+        who = f'{kind} "{user.name}"'
+        first = seen.setdefault(resolve(user.port), who)
+        if first != who:
+            message = f"{who} is on port {user.port}, which {first} uses already. Give each a port of its own"
+            top.complain(kind, place, "port", why=message)
+
+
+def _merge(data: dict[str, Any], places: Places, filename: str, text: str) -> None:
+    """Add one file to ``data``; its lines to ``places``. A file that is no TOML ends the reading at once."""
+    try:
+        new = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r"\(at (?:line (\d+), column \d+|end of document)\)", str(error))
+        line = int(found[1]) if found and found[1] else max(1, text.count("\n"))
+        why = f"this is no TOML: {str(error).split(' (at ')[0]}. Mend this line"
+        raise ConfigError([*places.problems, Problem(filename, line, why)]) from error
+    except RecursionError as error:
+        raise ConfigError([Problem(filename, 1, "tables or lists are nested too deep")]) from error
+    before = {key: len(value) for key, value in data.items() if isinstance(value, list)}
+    for path, line in key_lines(text).items():
+        if len(path) > 1 and isinstance(path[1], int):
+            path = (path[0], path[1] + before.get(str(path[0]), 0), *path[2:])  # noqa: PLW2901
+        places.by_path.setdefault(path, (filename, line))
+    for key, value in new.items():
+        old = data.get(key)
+        if isinstance(old, list) and isinstance(value, list):
+            old.extend(value)
+        elif isinstance(old, dict) and isinstance(value, dict):
+            twice = sorted(old.keys() & value.keys())
+            if twice:
+                _complain_twice(places, filename, text, (key, twice[0]))
+            data[key] = {**value, **old}
+        elif key in data:
+            _complain_twice(places, filename, text, (key,))
+        else:
+            data[key] = value
+
+
+def _complain_twice(places: Places, filename: str, text: str, path: tuple[str, ...]) -> None:
+    first_file, first_line = places.by_path.get(path, (places.first_file, 1))
+    line = key_lines(text).get(path, 1)
+    why = f'"{".".join(path)}" stands already at {first_file}:{first_line}. Remove one'
+    places.problems.append(Problem(filename, line, why))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        next_step = (
+            "Make one with: tillbell init" if isinstance(error, FileNotFoundError) else "Check the file"
+        )
+        why = f"cannot be read: {error.strerror}. {next_step}"
+        raise ConfigError([Problem(str(path), 1, why)]) from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        why = "this is not UTF-8. Save the file as UTF-8"
+        raise ConfigError([Problem(str(path), line, why)]) from error
+
+
+def _dialect_names() -> Collection[str]:
+    from tillbell_agent.pos.registry import DIALECTS  # noqa: PLC0415 (the tables of all dialects: only when asked)
+
+    return DIALECTS
+
+
+def _name(value: str) -> str | None:
+    if len(value) > NAME_CHARACTERS or not value.isprintable() or not _NAME.fullmatch(value):
+        return f"a name has 1 to {NAME_CHARACTERS} characters without spaces, quotes and slashes"
+    return None
+
+
+def _timezone(value: str) -> str | None:
+    try:
+        zoneinfo.ZoneInfo(value)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return one_of(*zoneinfo.available_timezones())(value) if zoneinfo.available_timezones() else _NO_ZONES
+    return None
+
+
+_NO_ZONES = "the system has no time zone data. Install it: apt-get install tzdata"
+
+
+def _encoding(value: str) -> str | None:
+    try:
+        codecs.lookup(value)
+        "".encode(value)  # names of transforms, such as base64, end here
+    except (LookupError, ValueError):
+        return f'"{value}" is no text encoding. Common are: gb18030, utf-8, cp437, cp858, cp1252, shift_jis, euc-kr'
+    return None
+
+
+# Codes without a minor unit (gold, test codes) cannot carry an amount.
+_CURRENCIES = [code for code in map(alpha_code, range(1000)) if code and decimal_places(code) is not None]
+_currency: Check = one_of(*_CURRENCIES)
