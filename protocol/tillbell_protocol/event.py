@@ -46,6 +46,7 @@ class Transaction:
     ``amount_minor``: integer in the currency's minor unit, never negative (the kind carries the direction).
     ``currency``: ISO 4217 letters. ``final`` False: the protocol had not yet said that it stands.
     ``terminal_time``: the terminal's own clock, local and without zone. References are kept as sent, zeros included.
+    ``shop``: None is the device's own shop.
     """
 
     kind: Kind
@@ -65,6 +66,7 @@ class Transaction:
     result_code: str | None = None
     original_ref: str | None = None
     final: bool = True
+    shop: str | None = None
 
     @property
     def reference(self) -> str | None:
@@ -83,6 +85,7 @@ class Settlement:
     amount_minor: int | None = None
     currency: str | None = None
     terminal_time: datetime | None = None
+    shop: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,7 @@ class Summary:
     first_seq: int | None = None
     last_seq: int | None = None
     unknown_count: int = 0
+    shop: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,3 +122,24 @@ class Status:
     queued: int | None = None
     signal_dbm: int | None = None
     last_seq: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRow:
+    """One transaction of a batch. ``time``: Unix seconds at which it was heard, None: not known.
+
+    The rest is set only by a reader: the index of a place whose name it lacks, and positions that it does not know.
+    """
+
+    transaction: Transaction
+    time: int | None = None
+    unnamed_terminal: int | None = None
+    unnamed_shop: int | None = None
+    extra_fields: tuple[object, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Many transactions under one signature, oldest first."""
+
+    rows: tuple[BatchRow, ...]
