@@ -142,6 +142,7 @@ class Demo:
 
     def _print_one(self) -> Event | None:
         """One receipt on the terminal's line; None after the last."""
+        self._network.lines()  # what comes from here on is about this receipt
         self._terminal.say("print")
         printed: Event = self._wait(
             f"the terminal prints receipt {len(self._expected) + 1}", self._terminal_said
@@ -157,7 +158,6 @@ class Demo:
 
     def _kill_while_sending(self) -> None:
         """SIGKILL between the network's taking the owner's text and the agent's hearing so."""
-        self._network.lines()
         self._wait("the text to the owner is on its way", self._text_accepted)
         self._agent.kill()
         self._children.forget(self._agent)

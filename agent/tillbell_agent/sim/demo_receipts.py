@@ -4,7 +4,7 @@ The merchant, the cards and the numbers are made up. Dates are those of the call
 """
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from tillbell_protocol.event import Kind
@@ -39,18 +39,18 @@ class Printed:
 def morning(seed: int, now: datetime) -> list[Printed]:
     """The receipts in the order of printing; ``now`` is the till's local time, naive, of the last one."""
     till = _Till(random.Random(seed), now - timedelta(minutes=12))
-    slip = till.slip(Kind.SALE, "消费(SALE)")
+    slip = till.slip()
     return [
         slip,
         till.wechat(),
         till.english(Kind.SALE),
         till.reprint_of_last_slip(),
-        till.slip(Kind.SALE, "消费(SALE)", kill=True),
+        till.killing_slip(),
         till.void_of(slip),
         till.kitchen(),
         till.english(Kind.REFUND),
         till.settlement(),
-        till.slip(Kind.SALE, "消费(SALE)"),
+        till.slip(),
     ]
 
 
@@ -95,25 +95,24 @@ class _Till:
     def _amount(self) -> int:
         return self._chance.randrange(600, 60_000)
 
-    def slip(self, kind: Kind, printed_kind: str, *, kill: bool = False) -> Printed:
-        """A UnionPay slip in two copies."""
-        self._voucher += 1
-        fields = {
-            "card": f"622576******{self._chance.randrange(10_000):04d}",
-            "auth": f"{self._chance.randrange(10**6):06d}",
-            "rrn": f"{self._chance.randrange(10**12):012d}",
-        }
+    def slip(self) -> Printed:
+        """A sale on a UnionPay slip in two copies."""
         title = "UnionPay slip, merchant's and cardholder's copy"
-        printed = self._print_slip(title, kind, printed_kind, self._amount(), fields, kill=kill)
-        self._last_slip = printed
-        return printed
+        self._last_slip = self._print_slip(title, Kind.SALE, self._amount(), self._card())
+        return self._last_slip
+
+    def killing_slip(self) -> Printed:
+        """One copy, so that the agent dies with the line at rest: what a dead agent cannot hear, nobody can tell."""
+        printed = self._print_slip(
+            "UnionPay slip, one copy", Kind.SALE, self._amount(), self._card(), copies=1
+        )
+        return replace(printed, kill=True)
 
     def void_of(self, sale: Printed) -> Printed:
         """The sale of a slip taken back: a new voucher over the same card and amount."""
         assert sale.expected is not None
-        self._voucher += 1
-        fields = {**self._slips[sale.expected.reference], "auth": f"{self._chance.randrange(10**6):06d}"}
-        return self._print_slip("void", Kind.VOID, "消费撤销(VOID)", sale.expected.amount_minor, fields)
+        fields = {**self._slips[sale.expected.reference], "auth": self._digits(6)}
+        return self._print_slip("void of the first sale", Kind.VOID, sale.expected.amount_minor, fields)
 
     def reprint_of_last_slip(self) -> Printed:
         """The last slip once more, marked as a reprint: no news."""
@@ -125,19 +124,19 @@ class _Till:
             None,
         )
 
+    def _card(self) -> dict[str, str]:
+        return {"card": f"622576******{self._digits(4)}", "auth": self._digits(6), "rrn": self._digits(12)}
+
+    def _digits(self, count: int) -> str:
+        return f"{self._chance.randrange(10**count):0{count}d}"
+
     def _print_slip(
-        self,
-        title: str,
-        kind: Kind,
-        printed_kind: str,
-        amount: int,
-        fields: dict[str, str],
-        *,
-        kill: bool = False,
+        self, title: str, kind: Kind, amount: int, fields: dict[str, str], copies: int = 2
     ) -> Printed:
+        self._voucher += 1
         voucher = f"{self._voucher:06d}"
         self._slips[voucher] = fields
-        sign = "-" if kind is Kind.VOID else ""
+        sign, printed_kind = ("-", "消费撤销(VOID)") if kind is Kind.VOID else ("", "消费(SALE)")
         body = (
             _RULE,
             "商户名称(MERCHANT NAME):",
@@ -160,7 +159,7 @@ class _Till:
         merchant = _job("POS 签购单", "商户存根 MERCHANT COPY", *body, "持卡人签名(CARDHOLDER SIGNATURE):")
         holder = _job("POS 签购单", "持卡人存根 CARDHOLDER COPY", *body)
         expected = Expected(kind, amount, voucher, fields["card"][-4:])
-        return Printed(title, merchant + holder, expected, kill)
+        return Printed(title, (merchant + holder) if copies > 1 else merchant, expected)
 
     def wechat(self) -> Printed:
         """A till slip paid by phone, whose picture and QR code both spell another total."""
@@ -187,7 +186,7 @@ class _Till:
         """An English card receipt: a sale, or a refund with its negative total."""
         self._number += 1
         amount, number = self._amount(), str(self._number)
-        card = f"************{self._chance.randrange(10_000):04d}"
+        card = f"************{self._digits(4)}"
         sign, total = ("-", "REFUND") if kind is Kind.REFUND else ("", "TOTAL")
         octets = _job(
             b"\x1ba\x01\x1bE\x01Lao Wang Noodles\n\x1bE\x00\x1ba\x00",
@@ -197,7 +196,7 @@ class _Till:
             _BIG + f"{total}  CNY {sign}{_money(amount)}\n".encode() + _NORMAL,
             f"CREDIT CARD        CNY {sign}{_money(amount)}",
             f"VISA {card}",
-            f"AUTH CODE: {self._chance.randrange(10**6):06d}   REF: {self._chance.randrange(10**12):012d}",
+            f"AUTH CODE: {self._digits(6)}   REF: {self._digits(12)}",
             f"TERMINAL ID: {_TERMINAL}  MERCHANT ID: {_MERCHANT}",
             "Thank you",
         )
