@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tillbell_protocol.iso4217 import alpha_code, decimal_places
-
 from tillbell_agent.config_fields import (
     Check,
     ConfigError,
@@ -28,6 +26,7 @@ from tillbell_agent.config_fields import (
     phone,
 )
 from tillbell_agent.config_lines import key_lines
+from tillbell_protocol.iso4217 import alpha_code, decimal_places
 
 __all__ = [
     "Config",

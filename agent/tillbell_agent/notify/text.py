@@ -31,14 +31,14 @@ class TextContext:
     """What a text says beside the transaction itself.
 
     ``seq`` counts the device's transactions; ``day_total_minor`` is the running net of the day in ``currency``, None
-    if it is not known or not to be told; ``when`` is local; ``currency`` also stands for an amount without one.
+    if it is not known or not to be told; ``when`` is local, None if no clock was trusted; ``currency`` also stands for an amount without one.
     """
 
     merchant: str
     language: str
     seq: int
     currency: str
-    when: datetime
+    when: datetime | None
     day_total_minor: int | None = None
     short_name: str | None = None
 
@@ -131,8 +131,10 @@ def _word(value: str | None, words: Mapping[str, str]) -> str | None:
     return None if value is None else words.get(value.lower(), value)
 
 
-def _when(when: datetime, language: str) -> str:
+def _when(when: datetime | None, language: str) -> str | None:
     """``11-21 14:05`` in Chinese, ``21 Nov 14:05`` in English: no year, no zone, no locale."""
+    if when is None:
+        return None
     clock = f"{when.hour:02}:{when.minute:02}"
     if language == "zh":
         return f"{when.month:02}-{when.day:02} {clock}"

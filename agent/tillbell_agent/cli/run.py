@@ -1,0 +1,134 @@
+"""``tillbell run``: puts the machines, the store and the real ports together, and turns until it is told to stop."""
+
+import argparse
+import random
+import secrets
+import signal
+import sqlite3
+from dataclasses import dataclass
+
+from tillbell_agent.cli.common import add_config, device_key, own_state, read_config
+from tillbell_agent.cli.errors import OK, USAGE, CliError
+from tillbell_agent.config import Config, ModemConfig, SourceConfig
+from tillbell_agent.control_verbs import Verbs
+from tillbell_agent.courier import Courier
+from tillbell_agent.database import StoreError, open_database
+from tillbell_agent.listening import Listener
+from tillbell_agent.modem.session import ModemSettings, Session
+from tillbell_agent.modem_line import ModemLine
+from tillbell_agent.pairings import Pairings
+from tillbell_agent.pos.registry import DialectSettings, make_dialect
+from tillbell_agent.register import Register
+from tillbell_agent.runner import Runner
+from tillbell_agent.shell.clock import Clock
+from tillbell_agent.shell.control import ControlServer
+from tillbell_agent.shell.guard import GuardFile
+from tillbell_agent.shell.host import identify
+from tillbell_agent.shell.log import Log
+from tillbell_agent.shell.ports import LineSettings, ListenPort, TalkPort
+from tillbell_agent.shell.service import lock_state, notify
+from tillbell_agent.shell.watching import SelectorWatch
+
+HELP = "Listen to the terminals, record every sale, and send what is owed. Ends on SIGTERM or Ctrl-C."
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    add_config(parser)
+    parser.epilog = "example:\n  tillbell run --config /etc/tillbell/config.toml"
+
+
+def run(args: argparse.Namespace) -> int:
+    config = read_config(args.config)
+    own_state(config)
+    try:
+        lock_state(config.state_dir)
+        connection = open_database(config.state_dir)
+    except StoreError as error:
+        raise CliError(str(error), USAGE) from error
+    agent = _assemble(config, connection)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: agent.runner.stop())
+    agent.watch.wake_on_signals()
+    try:
+        agent.runner.run()
+    finally:
+        agent.control.close()
+        agent.watch.close()
+        connection.close()
+    notify("STOPPING=1")
+    agent.log.info("stopped")
+    return OK
+
+
+@dataclass(frozen=True, slots=True)
+class _Agent:
+    runner: Runner
+    control: ControlServer
+    watch: SelectorWatch
+    log: Log
+
+
+def _assemble(config: Config, connection: sqlite3.Connection) -> _Agent:
+    log, clock, guard = Log(), Clock(config.device.timezone), GuardFile(config.guard_path)
+    register = Register(
+        connection=connection,
+        config=config,
+        pairings=Pairings(connection, guard, run=secrets.token_hex(8)),
+        signing_seed=device_key(config).ed25519_seed,
+        host=identify(),
+        random=secrets.token_bytes,
+    )
+    for pairing in register.pairings.all():
+        guard.expect(pairing.binding)
+    if guard.alarm:
+        log.error("second_place", why=guard.alarm)
+    listeners = [_listener(source, config, register, log) for source in config.sources]
+    now = clock.monotonic()
+    modems = [_modem(modem, register, now, log) for modem in config.modems]
+    verbs = Verbs(config, listeners, modems, register, guard, clock)
+    control = ControlServer(config.state_dir, verbs.answer)
+    watch = SelectorWatch()
+
+    def ready() -> None:
+        notify("READY=1")
+        log.bare("ready")
+
+    return _Agent(Runner(listeners, modems, register, control, clock, watch, log, ready), control, watch, log)
+
+
+def _listener(source: SourceConfig, config: Config, register: Register, log: Log) -> Listener:
+    currency = source.currency or config.device.currency
+    dialect = make_dialect(
+        source.dialect,
+        DialectSettings(
+            encoding=source.encoding,
+            currency=currency,
+            idle_s=source.idle_s,
+            labels=source.labels,
+            decimal=source.decimal,
+        ),
+    )
+    line = LineSettings(source.port, source.baudrate, source.bytesize, source.parity, source.stopbits)
+    return Listener(source, currency, dialect, register, lambda: ListenPort(line), log)
+
+
+def _modem(modem: ModemConfig, register: Register, now: float, log: Log) -> ModemLine:
+    session = Session(now, settings=ModemSettings(pin=_pin(modem)))
+    courier = Courier(modem.name, session, register, log, jitter=random.random)
+    line = LineSettings(modem.port, modem.baudrate)
+    return ModemLine(modem.name, modem.port, lambda: TalkPort(line), courier, log)
+
+
+def _pin(modem: ModemConfig) -> str | None:
+    """The SIM's PIN from its own file. Raises CliError where the file is missing or others may read it."""
+    if modem.pin_file is None:
+        return None
+    try:
+        if modem.pin_file.stat().st_mode & 0o077:
+            raise CliError(f"{modem.pin_file} may be read by others: chmod 600 {modem.pin_file}", USAGE)
+        pin = modem.pin_file.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CliError(f"cannot read the PIN of modem {modem.name}: {error}", USAGE) from error
+    if not (pin.isascii() and pin.isdigit() and 4 <= len(pin) <= 8):
+        raise CliError(f"{modem.pin_file} does not hold a PIN of 4 to 8 digits", USAGE)
+    return pin

@@ -1,0 +1,83 @@
+"""``tillbell status``: what the agent, its lines, its modems and its recipients are doing."""
+
+import argparse
+import sqlite3
+from typing import Any
+
+from tillbell_agent import reports
+from tillbell_agent.cli.common import add_config, add_json, from_agent_or_store, print_json, read_config
+from tillbell_agent.cli.errors import NOT_WELL, OK
+from tillbell_agent.config import Config
+from tillbell_agent.shell.clock import Clock
+
+HELP = "Show what the agent is doing, since when, and what waits. Exit code 1 if something is not well."
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    add_config(parser)
+    add_json(parser)
+    parser.epilog = "example:\n  tillbell status --config config.toml"
+
+
+def run(args: argparse.Namespace) -> int:
+    config = read_config(args.config)
+    status = from_agent_or_store(
+        config, {"do": "status"}, lambda connection: _without_agent(config, connection)
+    )
+    if args.json:
+        print_json(status)
+    else:
+        print("\n".join(_lines(status)))
+    return OK if _is_well(status) else NOT_WELL
+
+
+def _without_agent(config: Config, connection: sqlite3.Connection) -> dict[str, Any]:
+    moment = Clock(config.device.timezone).moment()
+    return {"running": False, "device": config.device.name, **reports.store(connection, moment)}
+
+
+def _is_well(status: dict[str, Any]) -> bool:
+    return (
+        status["running"]
+        and all(source["open"] for source in status["sources"])
+        and all(modem["ready"] for modem in status["modems"])
+        and not status["alarms"]
+        and not any(recipient.get("held_because") for recipient in status["recipients"])
+    )
+
+
+def _lines(status: dict[str, Any]) -> list[str]:
+    if not status["running"]:
+        lines = [f"{status['device']}: not running (start it with tillbell run); from its store:"]
+    else:
+        lines = [f"{status['device']}: running for {status['uptime_s']:.0f} s, tillbell {status['version']}"]
+        lines += [f"ALARM {alarm}" for alarm in status["alarms"]]
+        lines += [_source(source) for source in status["sources"]]
+        lines += [_modem(modem) for modem in status["modems"]]
+        lines += [_recipient(recipient) for recipient in status["recipients"]]
+    for total in status["today"]:
+        lines.append(
+            f"today {status['day']}: {total['count']} in {total['currency']}, net {total['net_minor']} minor units"
+        )
+    for name, states in status["messages"].items():
+        lines.append(
+            f"messages to {name}: " + ", ".join(f"{count} {state}" for state, count in states.items())
+        )
+    return lines
+
+
+def _source(source: dict[str, Any]) -> str:
+    state = "open" if source["open"] else f"NOT OPEN: {source['trouble']}"
+    return f"source {source['name']} ({source['port']}): {state}; {source['told']} told, {source['octets']} octets heard"
+
+
+def _modem(modem: dict[str, Any]) -> str:
+    state = "ready" if modem["ready"] else "NOT READY"
+    return f"modem {modem['name']} ({modem['port']}): {state}, {modem['doing']} for {modem['since_s']:.0f} s"
+
+
+def _recipient(recipient: dict[str, Any]) -> str:
+    line = f"recipient {recipient['name']} {recipient['phone']} ({recipient['format']})"
+    if recipient.get("held_because"):
+        return f"{line}: HELD, {recipient['held_because']}"
+    return f"{line}, fingerprint {recipient['fingerprint']}" if recipient.get("fingerprint") else line

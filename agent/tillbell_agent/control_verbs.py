@@ -1,0 +1,130 @@
+"""What a running agent answers on its control socket: one row a verb, handler and all."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tillbell_agent import __version__, reports
+from tillbell_agent.config import Config
+from tillbell_agent.database import StoreError
+from tillbell_agent.listening import Listener
+from tillbell_agent.modem_line import ModemLine
+from tillbell_agent.outbox import State
+from tillbell_agent.register import Register
+from tillbell_agent.shell.guard import GuardFile
+from tillbell_agent.world import Clock
+
+_LONGEST_LISTING = 10_000
+
+
+class Verbs:
+    """Answers requests ``{"do": verb, …}``; an unknown verb or a bad argument is an answer with ``error``."""
+
+    def __init__(
+        self, config: Config, listeners: Sequence[Listener], modems: Sequence[ModemLine], register: Register,
+        guard: GuardFile, clock: Clock,
+    ) -> None:  # fmt: skip
+        self._config = config
+        self._listeners = listeners
+        self._modems = modems
+        self._register = register
+        self._guard = guard
+        self._clock = clock
+        self._started_at = clock.monotonic()
+        self._table: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "status": self._status,
+            "queue": self._queue,
+            "txn": self._txn,
+            "send": self._send,
+            "wake": self._wake,
+        }
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """One request → its answer."""
+        handler = self._table.get(str(request.get("do")))
+        if handler is None:
+            return {"error": f"unknown verb {request.get('do')!r}: one of {', '.join(self._table)}"}
+        try:
+            return handler(request)
+        except (StoreError, ValueError, KeyError, TypeError) as error:
+            return {"error": str(error)}
+
+    def _status(self, _: dict[str, Any]) -> dict[str, Any]:
+        now = self._clock.monotonic()
+        return {
+            "running": True,
+            "version": __version__,
+            "device": self._config.device.name,
+            "uptime_s": round(now - self._started_at, 1),
+            "sources": [_source(listener) for listener in self._listeners],
+            "modems": [_modem(modem, now) for modem in self._modems],
+            "recipients": recipients(self._config, self._register),
+            "alarms": [self._guard.alarm] if self._guard.alarm else [],
+            **reports.store(self._register.connection, self._clock.moment()),
+        }
+
+    def _queue(self, request: dict[str, Any]) -> dict[str, Any]:
+        return {"queue": reports.queue(self._register.connection, _limit(request), request.get("state"))}
+
+    def _txn(self, request: dict[str, Any]) -> dict[str, Any]:
+        return {"txn": reports.transactions(self._register.connection, _limit(request))}
+
+    def _send(self, request: dict[str, Any]) -> dict[str, Any]:
+        recipient = next((each for each in self._config.recipients if each.name == request["to"]), None)
+        if recipient is None:
+            return {"error": f"no recipient {request['to']!r} in the configuration that the agent runs with"}
+        text, message_class = str(request["text"]), str(request.get("class", "service"))
+        return {"id": self._register.write_to(recipient, text, message_class, self._clock.moment())}
+
+    def _wake(self, _: dict[str, Any]) -> dict[str, Any]:
+        """Another process changed the store: a pairing, most likely."""
+        self._register.more_held = True
+        self._register.outbox.revision += 1
+        return {"woken": True}
+
+
+def recipients(config: Config, register: Register) -> list[dict[str, Any]]:
+    """Each recipient: who it is, and for sealed ones the pairing or why their events are held."""
+    listed = []
+    for recipient in config.recipients:
+        row: dict[str, Any] = {"name": recipient.name, "phone": recipient.phone, "format": recipient.format}
+        if recipient.format != "text":
+            pairing = register.pairings.of(recipient.name)
+            row["fingerprint"] = pairing.fingerprint if pairing else None
+            row["next_counter"] = pairing.ratchet.counter if pairing else None
+            row["held_because"] = register.why_held(recipient.name)
+        listed.append(row)
+    return listed
+
+
+def _source(listener: Listener) -> dict[str, Any]:
+    return {
+        "name": listener.name,
+        "port": listener.path,
+        "open": listener.line.port is not None,
+        "trouble": listener.line.trouble,
+        "waiting_for_disk": listener.pending,
+        **listener.counts,
+    }
+
+
+def _modem(modem: ModemLine, now: float) -> dict[str, Any]:
+    identity = modem.identity
+    return {
+        "name": modem.name,
+        "port": modem.path,
+        "open": modem.line.port is not None,
+        "ready": modem.line.port is not None and modem.session.ready,
+        "doing": modem.session.doing if modem.line.port is not None else modem.line.trouble,
+        "since_s": round(now - (modem.session.since if modem.line.port is not None else modem.line.since), 1),
+        "model": f"{identity.manufacturer} {identity.model}".strip() if identity else None,
+        "segments_sent": modem.courier.sent,
+    }
+
+
+def _limit(request: dict[str, Any]) -> int:
+    return max(1, min(int(request.get("limit", 50)), _LONGEST_LISTING))
+
+
+def state_names() -> list[str]:
+    """The states that ``queue --state`` takes."""
+    return [state.value for state in State]

@@ -1,0 +1,187 @@
+"""The one SQLite file: how it is opened, its schema by numbered migrations, and what "durable" and "erased" mean.
+
+WAL with ``synchronous=FULL``: a commit is an fsync. ``secure_delete=ON`` overwrites what is deleted, but the WAL keeps
+old pages whatever that says, so whoever commits a ratchet calls ``truncate_wal`` and looks at its answer.
+Pages of 1 KiB: a sale then writes about half as much flash as with 4 KiB pages.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+FILE_NAME = "tillbell.db"
+_BUSY_S = 5.0
+
+_VERSION_1 = """
+CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE ledger (
+    id INTEGER PRIMARY KEY,
+    seq INTEGER UNIQUE,             -- the number in texts; only what moves money has one
+    source TEXT NOT NULL,
+    kind INTEGER NOT NULL,
+    heard_at INTEGER,               -- Unix seconds; NULL: the clock was not to be trusted
+    day TEXT NOT NULL,              -- local date of heard_at
+    amount_minor INTEGER,           -- NULL: unknown
+    currency TEXT NOT NULL,
+    day_total_minor INTEGER NOT NULL,
+    event TEXT NOT NULL             -- JSON of every field
+);
+CREATE INDEX ledger_day ON ledger (day);
+
+CREATE TABLE heard (
+    source TEXT NOT NULL, key TEXT NOT NULL, ledger_id INTEGER NOT NULL,
+    PRIMARY KEY (source, key)
+) WITHOUT ROWID;
+
+CREATE TABLE day_total (
+    day TEXT NOT NULL, currency TEXT NOT NULL,
+    count INTEGER NOT NULL, net_minor INTEGER NOT NULL, unknown_count INTEGER NOT NULL,
+    PRIMARY KEY (day, currency)
+) WITHOUT ROWID;
+
+CREATE TABLE pairing (
+    recipient TEXT PRIMARY KEY,
+    binding BLOB NOT NULL, bundle BLOB NOT NULL, card BLOB NOT NULL,
+    check_key BLOB NOT NULL, back_root BLOB,
+    counter INTEGER NOT NULL, next_era BLOB NOT NULL, next_epoch BLOB NOT NULL, chain BLOB NOT NULL,
+    last_counter INTEGER,           -- the one sealed last; NULL: none yet
+    defaults TEXT NOT NULL,         -- JSON: the bundle's defaults, the lists grown by what was named since
+    host TEXT NOT NULL,             -- JSON: what this board was when it paired
+    run TEXT NOT NULL,              -- the run of the agent that sealed last; another one first jumps two epochs
+    paired_at INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE text_key (recipient TEXT PRIMARY KEY, key BLOB NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE message (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    recipient TEXT NOT NULL, phone TEXT NOT NULL, format TEXT NOT NULL, class TEXT NOT NULL,
+    priority INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    ledger_id INTEGER,
+    counter INTEGER,                -- of a sealed message
+    body BLOB,                      -- text (UTF-8) or sealed octets; NULL: held, or wiped when final
+    left_out TEXT,                  -- fields an armored message had no room for
+    created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,
+    not_before INTEGER NOT NULL,    -- queued: due then; unknown: repeated then, 0: never
+    attempts INTEGER NOT NULL DEFAULT 0,
+    unknowns INTEGER NOT NULL DEFAULT 0,  -- how often a try ended without an answer
+    repeated INTEGER NOT NULL DEFAULT 0,
+    modem TEXT, last_answer TEXT, updated_at INTEGER NOT NULL
+);
+CREATE INDEX message_due ON message (priority, id) WHERE state = 'queued';
+CREATE INDEX message_open ON message (state, id) WHERE state IN ('claimed', 'unknown', 'held');
+CREATE INDEX message_ledger ON message (ledger_id);
+CREATE INDEX message_updated ON message (updated_at);
+
+CREATE TABLE segment (
+    message_id INTEGER NOT NULL, part INTEGER NOT NULL,
+    state TEXT NOT NULL, mr INTEGER, modem TEXT NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY (message_id, part)
+) WITHOUT ROWID;
+CREATE INDEX segment_mr ON segment (modem, mr) WHERE state = 'sent';
+
+CREATE TABLE check_code (
+    recipient TEXT NOT NULL, seq INTEGER NOT NULL, code TEXT NOT NULL,
+    PRIMARY KEY (recipient, seq, code)
+) WITHOUT ROWID;
+
+CREATE TABLE incoming (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, modem TEXT NOT NULL, tpdu BLOB NOT NULL, received_at INTEGER NOT NULL
+);
+"""
+
+# Appended to, never edited: a board in a shop runs every step it has not run yet.
+MIGRATIONS = (_VERSION_1,)
+
+
+class StoreError(Exception):
+    """The state cannot be opened or written; the message says what, where and the next step."""
+
+
+def open_database(state_dir: Path) -> sqlite3.Connection:
+    """Open (or make) the database for writing, migrated to the newest schema, its WAL emptied.
+
+    Raises StoreError: not writable, full, corrupt, or written by a newer version.
+    """
+    path = state_dir / FILE_NAME
+    try:
+        connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+        path.chmod(0o600)
+        connection.execute("PRAGMA page_size=1024")
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA secure_delete=ON")
+        connection.execute("PRAGMA temp_store=MEMORY")
+        connection.execute("PRAGMA cache_size=-1024")
+        _migrate(connection)
+        truncate_wal(connection)
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(
+            f"cannot open {path}: {error}. Check the disk (df) and the owner of {state_dir}"
+        ) from error
+    return connection
+
+
+def open_for_reading(state_dir: Path) -> sqlite3.Connection:
+    """Open the database of an agent that may be running, read-only. Raises StoreError where there is none."""
+    path = state_dir / FILE_NAME
+    if not path.exists():
+        raise StoreError(f"no state in {state_dir}: tillbell has not run with this configuration yet")
+    try:
+        connection = sqlite3.connect(
+            f"file:{quote(str(path))}?mode=ro", uri=True, timeout=_BUSY_S, isolation_level=None
+        )
+        _check_version(connection)
+    except sqlite3.Error as error:
+        raise StoreError(f"cannot read {path}: {error}") from error
+    return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing, begun IMMEDIATE so that what is read inside cannot change before the commit.
+
+    Raises StoreError where the disk refuses: nothing of it has happened then.
+    """
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        _roll_back(connection)
+        raise StoreError(f"cannot write the state: {error}. Check the disk (df) and its mount") from error
+    except BaseException:
+        _roll_back(connection)
+        raise
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:  # SQLite has rolled back by itself where the disk was full
+        connection.execute("ROLLBACK")
+
+
+def truncate_wal(connection: sqlite3.Connection) -> bool:
+    """Move the WAL into the database and cut it to nothing; False where a reader is in the way (try again later)."""
+    busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return not busy
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    version = _check_version(connection)
+    for number in range(version, len(MIGRATIONS)):
+        script = f"BEGIN IMMEDIATE;{MIGRATIONS[number]};PRAGMA user_version={number + 1};COMMIT"
+        connection.executescript(script)
+
+
+def _check_version(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(MIGRATIONS):
+        raise StoreError(
+            f"the state was written by a newer tillbell (schema {version}, this one knows {len(MIGRATIONS)}). "
+            "Install that version again"
+        )
+    return version

@@ -1,0 +1,167 @@
+"""The ledger: every completed transaction heard, once, with its number and the day's running total.
+
+Rows are written only inside the caller's transaction, so that a row exists exactly when its notices do.
+What moves money has a sequence number, from 1, never restarted: a merchant sees a missing text by its gap.
+"""
+
+import json
+import sqlite3
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from tillbell_agent.moment import Moment
+from tillbell_protocol.event import MONEY_SIGN, Kind, Settlement, Transaction
+from tillbell_protocol.pan import TruncatedPan
+
+_COLUMNS = "id, seq, source, heard_at, day, currency, day_total_minor, event"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row: ``heard_at`` Unix seconds or None (clock not trusted), ``day_total_minor`` the day's net after it."""
+
+    id: int
+    seq: int | None
+    source: str
+    heard_at: int | None
+    day: str
+    currency: str
+    day_total_minor: int
+    transaction: Transaction
+
+
+class Ledger:
+    """Reads and writes ledger, de-duplication keys and day totals on a connection that the caller commits."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def record(
+        self, source: str, key: str | None, transaction: Transaction, currency: str, heard: Moment
+    ) -> Entry | None:
+        """Add a transaction; None where this source has told ``key`` before. ``currency`` applies where none was heard."""
+        if key is not None and self._was_heard(source, key):
+            return None
+        currency = transaction.currency or currency
+        seq = self._next_seq() if transaction.kind in MONEY_SIGN else None
+        total = self._add_to_day(transaction, currency, heard.day.isoformat())
+        heard_at = heard.unix if heard.trusted else None
+        row = (seq, source, transaction.kind, heard_at, heard.day.isoformat(), transaction.amount_minor)
+        cursor = self._connection.execute(
+            "INSERT INTO ledger (seq, source, kind, heard_at, day, amount_minor, currency, day_total_minor, event)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*row, currency, total, _to_json(transaction)),
+        )
+        entry_id = int(cursor.lastrowid or 0)
+        self._keep_key(source, key, entry_id)
+        return Entry(entry_id, seq, source, heard_at, row[4], currency, total, transaction)
+
+    def record_settlement(
+        self, source: str, key: str | None, settlement: Settlement, currency: str, heard: Moment
+    ) -> bool:
+        """Keep a terminal's own total beside ours; it never rings. False where it was heard before."""
+        if key is not None and self._was_heard(source, key):
+            return False
+        event = json.dumps(_plain(asdict(settlement)), ensure_ascii=False)
+        heard_at = heard.unix if heard.trusted else None
+        cursor = self._connection.execute(
+            "INSERT INTO ledger (source, kind, heard_at, day, amount_minor, currency, day_total_minor, event)"
+            " VALUES (?, ?, ?, ?, ?, ?, 0, ?)",
+            (
+                source, Kind.SETTLEMENT, heard_at, heard.day.isoformat(), settlement.amount_minor,
+                settlement.currency or currency, event,
+            ),
+        )  # fmt: skip
+        self._keep_key(source, key, int(cursor.lastrowid or 0))
+        return True
+
+    def entry(self, entry_id: int) -> Entry:
+        """The transaction of one row; KeyError where there is none."""
+        row = self._connection.execute(f"SELECT {_COLUMNS} FROM ledger WHERE id = ?", (entry_id,)).fetchone()
+        if row is None:
+            raise KeyError(entry_id)
+        return _entry(row)
+
+    def recent(self, limit: int) -> list[Entry]:
+        """The newest transactions (settlements left out), newest first."""
+        rows = self._connection.execute(
+            f"SELECT {_COLUMNS} FROM ledger WHERE kind != ? ORDER BY id DESC LIMIT ?",
+            (Kind.SETTLEMENT, limit),
+        )
+        return [_entry(row) for row in rows]
+
+    def day_totals(self, day: str) -> list[tuple[str, int, int, int]]:
+        """(currency, transactions that move money, net in minor units, of these with unknown amount) of a local day."""
+        rows = self._connection.execute(
+            "SELECT currency, count, net_minor, unknown_count FROM day_total WHERE day = ? ORDER BY currency",
+            (day,),
+        )
+        return list(rows)
+
+    def last_seq(self) -> int:
+        """The highest number given so far; 0 before the first."""
+        row = self._connection.execute("SELECT value FROM counter WHERE name = 'seq'").fetchone()
+        return int(row[0]) if row else 0
+
+    def forget_before(self, day: str) -> int:
+        """Drop the rows of days before ``day``; totals and keys of day_total stay. Returns how many rows went."""
+        return self._connection.execute("DELETE FROM ledger WHERE day < ?", (day,)).rowcount
+
+    def _was_heard(self, source: str, key: str) -> bool:
+        query = "SELECT 1 FROM heard WHERE source = ? AND key = ?"
+        return self._connection.execute(query, (source, key)).fetchone() is not None
+
+    def _keep_key(self, source: str, key: str | None, entry_id: int) -> None:
+        if key is not None:
+            self._connection.execute("INSERT INTO heard VALUES (?, ?, ?)", (source, key, entry_id))
+
+    def _next_seq(self) -> int:
+        # Kept apart from the rows, which are dropped after some weeks: a number is never given twice.
+        row = self._connection.execute(
+            "INSERT INTO counter VALUES ('seq', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value"
+        ).fetchone()
+        return int(row[0])
+
+    def _add_to_day(self, transaction: Transaction, currency: str, day: str) -> int:
+        sign = MONEY_SIGN.get(transaction.kind, 0)
+        unknown = transaction.amount_minor is None
+        row = self._connection.execute(
+            "INSERT INTO day_total VALUES (?, ?, ?, ?, ?) ON CONFLICT (day, currency) DO UPDATE SET"
+            " count = count + excluded.count, net_minor = net_minor + excluded.net_minor,"
+            " unknown_count = unknown_count + excluded.unknown_count RETURNING net_minor",
+            (day, currency, abs(sign), sign * (transaction.amount_minor or 0), abs(sign) * unknown),
+        ).fetchone()
+        return int(row[0])
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """The fields that hold something, as JSON values."""
+    plain: dict[str, Any] = {}
+    for name, value in values.items():
+        if value is None:
+            continue
+        plain[name] = value.isoformat() if isinstance(value, datetime) else value
+    return plain
+
+
+def _to_json(transaction: Transaction) -> str:
+    values = asdict(transaction)
+    values["kind"] = int(transaction.kind)
+    values["card"] = transaction.card.last4 if transaction.card else None
+    return json.dumps(_plain(values), ensure_ascii=False)
+
+
+def _from_json(text: str) -> Transaction:
+    values = json.loads(text)
+    values["kind"] = Kind(values["kind"])
+    if "card" in values:
+        values["card"] = TruncatedPan(values["card"])
+    if "terminal_time" in values:
+        values["terminal_time"] = datetime.fromisoformat(values["terminal_time"])
+    return Transaction(**values)
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    entry_id, seq, source, heard_at, day, currency, total, event = row
+    return Entry(entry_id, seq, source, heard_at, day, currency, total, _from_json(event))

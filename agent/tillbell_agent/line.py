@@ -1,0 +1,59 @@
+"""A port that comes and goes: opened, lost, and looked for again after a pause. Shared by sources and modems."""
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from tillbell_agent.shell.ports import PortError
+from tillbell_agent.world import Port
+
+PortT = TypeVar("PortT", bound=Port)
+
+# Pauses between two looks for a port that is not there: it is found within seconds of its return, and a port that
+# opens but is dead does not spin.
+_REOPEN_S = (1.0, 1.0, 1.0, 2.0, 5.0)
+
+
+class Line(Generic[PortT]):
+    """``port`` is None while there is none; ``trouble`` says why, ``since`` when that began (monotonic seconds)."""
+
+    def __init__(self, open_port: Callable[[], PortT]) -> None:
+        self.port: PortT | None = None
+        self.trouble: str | None = "not opened yet"
+        self.since = 0.0
+        self.reopen_at: float | None = None
+        self._open_port = open_port
+        self._tries = 0
+
+    def open(self, now: float) -> bool:
+        """Try to open the port; on failure another try is due at ``reopen_at``."""
+        try:
+            self.port = self._open_port()
+        except PortError as error:
+            self._pause(str(error), now)
+            return False
+        self.trouble, self.since, self.reopen_at = None, now, None
+        return True
+
+    def heard(self) -> None:
+        """Octets came: the port is alive, so that its next loss is looked into at once."""
+        self._tries = 0
+
+    def lose(self, why: str, now: float) -> None:
+        """The port is gone: close it and look again later."""
+        self.close()
+        self._pause(why, now)
+
+    def due(self, now: float) -> bool:
+        """Is it time for another try?"""
+        return self.reopen_at is not None and now >= self.reopen_at
+
+    def close(self) -> None:
+        if self.port is not None:
+            self.port.close()
+            self.port = None
+
+    def _pause(self, why: str, now: float) -> None:
+        if why != self.trouble:
+            self.trouble, self.since = why, now
+        self.reopen_at = now + _REOPEN_S[min(self._tries, len(_REOPEN_S) - 1)]
+        self._tries += 1

@@ -1,0 +1,134 @@
+"""One terminal's line: octets from its port through its dialect into the register. It never writes to the line."""
+
+from collections import deque
+from collections.abc import Callable
+
+from tillbell_agent.config import SourceConfig
+from tillbell_agent.database import StoreError
+from tillbell_agent.line import Line
+from tillbell_agent.moment import Moment
+from tillbell_agent.pos.dialect import (
+    Desynced,
+    Dialect,
+    DialectEvent,
+    Ignored,
+    SettlementHeard,
+    TransactionCompleted,
+)
+from tillbell_agent.register import Register
+from tillbell_agent.shell.log import Log
+from tillbell_agent.shell.ports import PortError
+from tillbell_agent.world import Port
+
+# A disk that refuses is asked again this often.
+_STORE_AGAIN_S = 1.0
+# Events that wait for a disk: two days of a busy shop. More are counted as lost, in the log and in status.
+_MOST_PENDING = 1000
+
+
+class Listener:
+    """One source. Times are monotonic seconds. ``counts`` are since start, for ``status``."""
+
+    def __init__(
+        self, config: SourceConfig, currency: str, dialect: Dialect, register: Register,
+        open_port: Callable[[], Port], log: Log,
+    ) -> None:  # fmt: skip
+        self.name = config.name
+        self.path = config.port
+        self.line = Line(open_port)
+        self.counts = dict.fromkeys(
+            ("octets", "told", "known", "settlements", "ignored", "skipped_octets", "lost"), 0
+        )
+        self._currency = config.currency or currency
+        self._dialect = dialect
+        self._register = register
+        self._log = log
+        self._pending: deque[DialectEvent] = deque()
+        self._store_at: float | None = None
+
+    @property
+    def wants_to_write(self) -> bool:
+        """Never: a terminal's line is only listened to."""
+        return False
+
+    @property
+    def pending(self) -> int:
+        """Events heard that the disk has not taken yet."""
+        return len(self._pending)
+
+    def open(self, now: float) -> None:
+        """Try to open the port."""
+        before = self.line.trouble
+        if self.line.open(now):
+            self._log.info("source_open", source=self.name)
+        elif self.line.trouble != before:
+            self._log.warning("source_closed", source=self.name, why=self.line.trouble)
+
+    def readable(self, now: float, moment: Moment) -> None:
+        """The port has octets, or is gone."""
+        if self.line.port is None:
+            return
+        try:
+            data = self.line.port.read()
+        except PortError as error:
+            self._log.warning("source_closed", source=self.name, why=error)
+            self.line.lose(str(error), now)
+            self._take(self._dialect.close(now), now, moment)
+            return
+        self.line.heard()
+        self.counts["octets"] += len(data)
+        self._take(self._dialect.receive_data(data, now), now, moment)
+
+    def next_deadline(self) -> float | None:
+        due = (self.line.reopen_at, self._store_at, self._dialect.next_deadline())
+        return min((each for each in due if each is not None), default=None)
+
+    def tick(self, now: float, moment: Moment) -> None:
+        if self.line.due(now):
+            self.open(now)
+        self._take(self._dialect.tick(now), now, moment)
+
+    def close(self, now: float, moment: Moment) -> None:
+        """The agent ends: what was heard to its end is stored, the port is let go."""
+        self._store_at = None
+        self._take([], now, moment)
+        self.line.close()
+
+    def _take(self, events: list[DialectEvent], now: float, moment: Moment) -> None:
+        for event in events:
+            if len(self._pending) >= _MOST_PENDING:
+                self.counts["lost"] += 1
+                self._log.error(
+                    "event_lost", source=self.name, why="the disk refuses and memory's bound is reached"
+                )
+                continue
+            self._pending.append(event)
+        if self._store_at is not None and now < self._store_at:
+            return
+        self._store_at = None
+        try:
+            while self._pending:
+                self._store(self._pending[0], moment)
+                self._pending.popleft()
+        except StoreError as error:
+            self._log.error("store_refused", source=self.name, why=error, waiting=len(self._pending))
+            self._store_at = now + _STORE_AGAIN_S
+
+    def _store(self, event: DialectEvent, moment: Moment) -> None:
+        match event:
+            case TransactionCompleted(transaction, _):
+                entry = self._register.hear(self.name, event, self._currency, moment)
+                self.counts["told" if entry else "known"] += 1
+                self._log.info(
+                    "transaction" if entry else "transaction_known",
+                    source=self.name, kind=transaction.kind.word, seq=entry.seq if entry else None,
+                )  # fmt: skip
+            case SettlementHeard():
+                self._register.hear_settlement(self.name, event, self._currency, moment)
+                self.counts["settlements"] += 1
+            case Ignored(why):
+                self.counts["ignored"] += 1
+                self._log.info("ignored", source=self.name, why=why)
+            case Desynced(octets, why):
+                self.counts["skipped_octets"] += octets
+                self._log.warning("skipped", source=self.name, octets=octets, why=why)

@@ -1,0 +1,129 @@
+"""One modem's line: octets between its port and its session, the session's events to its courier."""
+
+from collections.abc import Callable
+
+from tillbell_agent.courier import Courier
+from tillbell_agent.line import Line
+from tillbell_agent.modem.events import (
+    Deaf,
+    Identified,
+    ModemEvent,
+    NotReady,
+    PinTried,
+    Ready,
+    StepRefused,
+    UnknownLine,
+    UrcReceived,
+)
+from tillbell_agent.modem.session import Session
+from tillbell_agent.moment import Moment
+from tillbell_agent.shell.log import Log
+from tillbell_agent.shell.ports import PortError
+from tillbell_agent.world import DuplexPort
+
+
+class ModemLine:
+    """The port may come and go; the session lives on, and initialises what comes back."""
+
+    def __init__(
+        self, name: str, path: str, open_port: Callable[[], DuplexPort], courier: Courier, log: Log
+    ) -> None:
+        self.name = name
+        self.path = path
+        self.line = Line(open_port)
+        self.courier = courier
+        self.identity: Identified | None = None
+        self._opened = False
+        self._log = log
+        self._unwritten = b""
+
+    @property
+    def session(self) -> Session:
+        return self.courier.session
+
+    @property
+    def wants_to_write(self) -> bool:
+        """Octets wait until the port takes more."""
+        return bool(self._unwritten)
+
+    def open(self, now: float) -> None:
+        """Try to open the port and begin a session on it."""
+        before = self.line.trouble
+        if self.line.open(now):
+            self._log.info("modem_open", modem=self.name)
+            if self._opened:
+                self.session.reopened(now)
+            self._opened = True
+            self.flush()
+        elif self.line.trouble != before:
+            self._log.warning("modem_closed", modem=self.name, why=self.line.trouble)
+
+    def readable(self, now: float, moment: Moment) -> None:
+        """The port has octets, or is gone."""
+        if self.line.port is None:
+            return
+        try:
+            data = self.line.port.read()
+        except PortError as error:
+            self._lose(str(error), now, moment)
+            return
+        self.line.heard()
+        self._take(self.session.receive_data(data, now), now, moment)
+
+    def next_deadline(self) -> float | None:
+        if self.line.port is None:
+            return self.line.reopen_at
+        return self.session.next_deadline()
+
+    def tick(self, now: float, moment: Moment) -> None:
+        if self.line.due(now):
+            self.open(now)
+        if self.line.port is not None:
+            self._take(self.session.tick(now), now, moment)
+
+    def flush(self) -> None:
+        """Write what the session wants to say, as far as the port takes it."""
+        if self.line.port is None:
+            return
+        self._unwritten += self.session.bytes_to_send()
+        if not self._unwritten:
+            return
+        try:
+            written = self.line.port.write(self._unwritten)
+        except PortError as error:
+            self._log.warning("modem_write_failed", modem=self.name, why=error)
+            return  # the same loss shows when reading, where it is handled
+        self._unwritten = self._unwritten[written:]
+
+    def close(self, now: float) -> None:
+        self.courier.settle(now)
+        self.line.close()
+
+    def _lose(self, why: str, now: float, moment: Moment) -> None:
+        self._log.warning("modem_closed", modem=self.name, why=why)
+        self.line.lose(why, now)
+        self._unwritten = b""
+        self._take(self.session.lost(now, why), now, moment)
+
+    def _take(self, events: list[ModemEvent], now: float, moment: Moment) -> None:
+        for event in events:
+            match event:
+                case Identified():
+                    self.identity = event
+                    self._log.info(
+                        "modem_identified", modem=self.name, model=event.model, revision=event.revision
+                    )
+                case Ready():
+                    self._log.info("modem_ready", modem=self.name)
+                case NotReady(why) | Deaf(why, _):
+                    self._log.warning("modem_not_ready", modem=self.name, why=why)
+                case PinTried(accepted):
+                    self._log.warning("pin_tried", modem=self.name, accepted=accepted)
+                case StepRefused(command, answer):
+                    self._log.info("modem_step_refused", modem=self.name, command=command, answer=answer)
+                case UnknownLine(text):
+                    self._log.info("modem_unknown_line", modem=self.name, text=text)
+                case UrcReceived():
+                    pass  # it changes nothing, and rings and signal reports would fill the log
+                case _:
+                    self.courier.on_event(event, now, moment)

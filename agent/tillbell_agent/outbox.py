@@ -1,0 +1,307 @@
+"""The outbox: every message owed to somebody, from the transaction that made it to its final state.
+
+``held`` (a sealed recipient that is not paired) → ``queued`` → ``claimed`` → ``sent`` → ``delivered``, or ``refused``,
+``unknown``, ``expired``. Each segment is marked ``handed`` before the modem gets its last octet, so that after a crash
+the outbox knows which outcomes are open. Times are Unix seconds; the caller commits.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from tillbell_agent.moment import EARLIEST_TRUSTED
+
+# The order in which classes leave when several wait.
+PRIORITY = {"alert": 0, "service": 1, "txn": 2, "report": 3, "receipt": 4, "promo": 5}
+# Longest pause that is ever ordered between tries. A not_before further away than this means that the clock has
+# jumped back since it was written, and the message is due.
+LONGEST_PAUSE_S = 3600
+
+_COLUMNS = (
+    "id, recipient, phone, format, class, state, ledger_id, counter, body, left_out,"
+    " created_at, expires_at, not_before, attempts, unknowns, repeated, modem, last_answer, updated_at"
+)
+
+
+class State(Enum):
+    """The states of a message, as they stand in the file and in ``queue --json``."""
+
+    HELD = "held"
+    QUEUED = "queued"
+    CLAIMED = "claimed"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One row. ``body``: UTF-8 text, or sealed octets; None while held and after wiping."""
+
+    id: int
+    recipient: str
+    phone: str
+    format: str
+    message_class: str
+    state: State
+    ledger_id: int | None
+    counter: int | None
+    body: bytes | None
+    left_out: str | None
+    created_at: int
+    expires_at: int
+    not_before: int
+    attempts: int
+    unknowns: int
+    repeated: bool
+    modem: str | None
+    last_answer: str | None
+    updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A message that is about to be put: who, how, what, and how long it is worth sending."""
+
+    recipient: str
+    phone: str
+    format: str
+    message_class: str
+    lifetime_s: int
+    ledger_id: int | None = None
+    body: bytes | None = None
+    counter: int | None = None
+    left_out: tuple[str, ...] = ()
+
+
+class Outbox:
+    """Reads and writes messages and their segments on a connection that the caller commits."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self.revision = 0  # counts what may have made a message due, so that nobody has to poll
+
+    def put(self, draft: Draft, now: int) -> int:
+        """Queue a message, or hold it where it has no body yet. Returns its id."""
+        self.revision += 1
+        state = State.HELD if draft.body is None else State.QUEUED
+        cursor = self._connection.execute(
+            "INSERT INTO message (recipient, phone, format, class, priority, state, ledger_id, counter, body, left_out,"
+            " created_at, expires_at, not_before, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                draft.recipient, draft.phone, draft.format, draft.message_class, PRIORITY[draft.message_class],
+                state.value, draft.ledger_id, draft.counter, draft.body, ",".join(draft.left_out) or None,
+                now, now + draft.lifetime_s, now, now,
+            ),
+        )  # fmt: skip
+        return int(cursor.lastrowid or 0)
+
+    def fill(self, message_id: int, draft: Draft, now: int) -> None:
+        """Give a held message the body that it waited for; it is queued from ``now`` on."""
+        self.revision += 1
+        self._connection.execute(
+            "UPDATE message SET state = ?, phone = ?, body = ?, counter = ?, left_out = ?, not_before = ?, expires_at = ?,"
+            " updated_at = ? WHERE id = ? AND state = ?",
+            (
+                State.QUEUED.value, draft.phone, draft.body, draft.counter, ",".join(draft.left_out) or None, now,
+                now + draft.lifetime_s, now, message_id, State.HELD.value,
+            ),
+        )  # fmt: skip
+
+    def held(self, recipient: str, limit: int) -> list[Message]:
+        """The oldest messages that wait for ``recipient`` to be paired."""
+        return self._select("state = 'held' AND recipient = ? ORDER BY id LIMIT ?", (recipient, limit))
+
+    def claim(self, modem: str, now: int) -> Message | None:
+        """Take the next due message for ``modem``: by class, then in the order of events. None: nothing is due."""
+        found = self._select(
+            "state = 'queued' AND (not_before <= ?1 OR not_before > ?1 + ?2) ORDER BY priority, id LIMIT 1",
+            (now, LONGEST_PAUSE_S),
+        )
+        if not found:
+            return None
+        self._connection.execute(
+            "UPDATE message SET state = 'claimed', modem = ?, attempts = attempts + 1, updated_at = ? WHERE id = ?",
+            (modem, now, found[0].id),
+        )
+        return self.message(found[0].id)
+
+    def next_due_at(self) -> int | None:
+        """The earliest ``not_before`` of what is queued; None: the queue is empty."""
+        row = self._connection.execute(
+            "SELECT min(not_before) FROM message WHERE state = 'queued'"
+        ).fetchone()
+        return None if row[0] is None else int(row[0])
+
+    def hand_over(self, message_id: int, part: int, modem: str, now: int) -> None:
+        """From here the outcome of a segment is open: to be durable before its last octet is written."""
+        self._connection.execute(
+            "INSERT OR REPLACE INTO segment VALUES (?, ?, 'handed', NULL, ?, ?)",
+            (message_id, part, modem, now),
+        )
+
+    def segment_sent(self, message_id: int, part: int, mr: int, now: int) -> None:
+        """The network took a segment under the message reference ``mr``."""
+        self._connection.execute(
+            "UPDATE segment SET state = 'sent', mr = ?, at = ? WHERE message_id = ? AND part = ?",
+            (mr, now, message_id, part),
+        )
+
+    def parts_sent(self, message_id: int) -> set[int]:
+        """The parts (from 0) of a message that the network has taken: they are not sent again."""
+        query = "SELECT part FROM segment WHERE message_id = ? AND state IN ('sent', 'delivered')"
+        return {row[0] for row in self._connection.execute(query, (message_id,))}
+
+    def open_parts(self, message_id: int) -> set[int]:
+        """The parts whose outcome is open: handed over, no answer."""
+        query = "SELECT part FROM segment WHERE message_id = ? AND state = 'handed'"
+        return {row[0] for row in self._connection.execute(query, (message_id,))}
+
+    def mark(self, message_id: int, state: State, answer: str, now: int) -> None:
+        """Put a message into a state that it leaves by nobody's timer, with the modem's or the network's last word."""
+        self._connection.execute(
+            "UPDATE message SET state = ?, last_answer = ?, not_before = 0, updated_at = ? WHERE id = ?",
+            (state.value, answer, now, message_id),
+        )
+
+    def mark_unknown(self, message_id: int, answer: str, repeat_at: int, now: int) -> None:
+        """Nobody can say whether it went out; unless a report comes first, it is repeated at ``repeat_at``."""
+        self._connection.execute(
+            "UPDATE message SET state = 'unknown', last_answer = ?, not_before = ?, updated_at = ? WHERE id = ?",
+            (answer, repeat_at, now, message_id),
+        )
+
+    def count_unknown(self, message_id: int) -> None:
+        """One more try of this message ended without an answer."""
+        self._connection.execute("UPDATE message SET unknowns = unknowns + 1 WHERE id = ?", (message_id,))
+
+    def requeue(self, message_id: int, not_before: int, answer: str, now: int) -> None:
+        """Back into the queue; parts that the network took stay taken."""
+        self.revision += 1
+        self._connection.execute(
+            "UPDATE message SET state = 'queued', not_before = ?, last_answer = ?, updated_at = ? WHERE id = ?",
+            (not_before, answer, now, message_id),
+        )
+
+    def repeat(self, message_id: int, body: bytes, not_before: int, now: int) -> None:
+        """Back into the queue from its first part, with a body that says it is a repetition."""
+        self.revision += 1
+        self._connection.execute("DELETE FROM segment WHERE message_id = ?", (message_id,))
+        self._connection.execute(
+            "UPDATE message SET state = 'queued', body = ?, repeated = 1, not_before = ?, updated_at = ? WHERE id = ?",
+            (body, not_before, now, message_id),
+        )
+
+    def report(self, modem: str, mr: int, phone: str, outcome: str) -> Message | None:
+        """A status report for the newest segment that ``modem`` sent under ``mr`` to ``phone``; None: nobody's.
+
+        ``outcome`` is ``delivered`` or ``failed``. ``mr`` has 8 bits and wraps, hence the newest. Returns the message
+        as it is now; it is delivered when its last segment is.
+        """
+        found = "SELECT s.message_id, s.part FROM segment s JOIN message m ON m.id = s.message_id WHERE "
+        newest = " AND m.phone = ? ORDER BY s.at DESC, s.message_id DESC LIMIT 1"
+        row = self._connection.execute(
+            f"{found} s.modem = ? AND s.mr = ? AND s.state = 'sent' {newest}", (modem, mr, phone)
+        ).fetchone()
+        if row is None:  # a segment whose answer was lost has no mr: the report itself is its answer
+            row = self._connection.execute(
+                f"{found} s.modem = ? AND s.state = 'handed' AND m.state = 'unknown' {newest}", (modem, phone)
+            ).fetchone()
+        if row is None:
+            return None
+        self._connection.execute(
+            "UPDATE segment SET state = ? WHERE message_id = ? AND part = ?", (outcome, *row)
+        )
+        return self.message(row[0])
+
+    def parts(self, message_id: int) -> tuple[int, int]:
+        """(segments handed over so far, those of them not reported as delivered)."""
+        query = (
+            "SELECT count(*), count(*) FILTER (WHERE state != 'delivered') FROM segment WHERE message_id = ?"
+        )
+        known, undelivered = self._connection.execute(query, (message_id,)).fetchone()
+        return int(known), int(undelivered)
+
+    def claimed(self) -> list[Message]:
+        """What was claimed when the agent last ended: to be settled before anything is sent."""
+        return self._select("state = 'claimed' ORDER BY id", ())
+
+    def to_repeat(self) -> list[Message]:
+        """Messages of unknown outcome that will be repeated, those that are due first coming first."""
+        return self._select("state = 'unknown' AND not_before > 0 ORDER BY not_before, id", ())
+
+    def expire(self, now: int) -> int:
+        """End what is no longer worth sending; returns how many.
+
+        A message written while the clock was not set yet is spared: its age cannot be known.
+        """
+        return self._connection.execute(
+            "UPDATE message SET state = 'expired', last_answer = 'not sent in time', updated_at = ?1"
+            " WHERE state = 'queued' AND expires_at < ?1 AND created_at >= ?2",
+            (now, EARLIEST_TRUSTED),
+        ).rowcount
+
+    def wipe(self, texts_before: int, sealed_before: int) -> int:
+        """Erase bodies that are final and older than these moments; sealed ones are only ciphertext and stay longer."""
+        return self._connection.execute(
+            "UPDATE message SET body = NULL WHERE body IS NOT NULL"
+            " AND state IN ('sent', 'delivered', 'refused', 'expired')"
+            " AND updated_at < CASE format WHEN 'text' THEN ? ELSE ? END",
+            (texts_before, sealed_before),
+        ).rowcount
+
+    def message(self, message_id: int) -> Message:
+        """One message; KeyError where there is none."""
+        found = self._select("id = ?", (message_id,))
+        if not found:
+            raise KeyError(message_id)
+        return found[0]
+
+    def of_entry(self, ledger_id: int) -> list[Message]:
+        """Every message that a ledger row made."""
+        return self._select("ledger_id = ? ORDER BY id", (ledger_id,))
+
+    def recent(self, limit: int, state: State | None = None) -> list[Message]:
+        """The newest messages, newest first."""
+        if state is None:
+            return self._select("1 ORDER BY id DESC LIMIT ?", (limit,))
+        return self._select("state = ? ORDER BY id DESC LIMIT ?", (state.value, limit))
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """How many messages each (recipient, state) has."""
+        rows = self._connection.execute(
+            "SELECT recipient, state, count(*) FROM message GROUP BY recipient, state"
+        )
+        return {(recipient, state): count for recipient, state, count in rows}
+
+    def keep_code(self, recipient: str, seq: int, code: str) -> None:
+        """Keep a text's six digits: they outlive the text."""
+        self._connection.execute("INSERT OR IGNORE INTO check_code VALUES (?, ?, ?)", (recipient, seq, code))
+
+    def codes(self, seq: int) -> dict[str, list[str]]:
+        """The six digits told to each recipient under a sequence number (a marked repetition has its own)."""
+        codes: dict[str, list[str]] = {}
+        query = "SELECT recipient, code FROM check_code WHERE seq = ? ORDER BY recipient, code"
+        for recipient, code in self._connection.execute(query, (seq,)):
+            codes.setdefault(recipient, []).append(code)
+        return codes
+
+    def keep_incoming(self, modem: str, tpdu: bytes, now: int) -> None:
+        """Keep what a modem received before the modem may forget it."""
+        self._connection.execute(
+            "INSERT INTO incoming (modem, tpdu, received_at) VALUES (?, ?, ?)", (modem, tpdu, now)
+        )
+
+    def _select(self, where: str, values: tuple[Any, ...]) -> list[Message]:
+        return list(self._rows(f"SELECT {_COLUMNS} FROM message WHERE {where}", values))
+
+    def _rows(self, query: str, values: tuple[Any, ...]) -> Iterator[Message]:
+        for row in self._connection.execute(query, values):
+            fields = list(row)
+            fields[5] = State(fields[5])
+            fields[15] = bool(fields[15])
+            yield Message(*fields)

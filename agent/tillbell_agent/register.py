@@ -1,0 +1,236 @@
+"""The durable point: one transaction holds a sale's ledger row, counter, sealed octets and every message it owes.
+
+Before the commit nothing has happened; after it nothing can be lost. Who may forget (a bridge, a modem's storage)
+is told only then.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from tillbell_agent.config import Config, RecipientConfig
+from tillbell_agent.database import transaction, truncate_wal
+from tillbell_agent.ledger import Entry, Ledger
+from tillbell_agent.moment import Moment
+from tillbell_agent.notify.text import TextContext, render
+from tillbell_agent.outbox import Draft, Message, Outbox
+from tillbell_agent.pairings import Pairings, Place, Sealed
+from tillbell_agent.pos.dialect import SettlementHeard, TransactionCompleted
+from tillbell_agent.shell.host import differs
+from tillbell_protocol.check import check_code
+from tillbell_protocol.event import MONEY_SIGN, Transaction
+from tillbell_protocol.payload import fit_payload
+from tillbell_protocol.ratchet import CountersExhaustedError
+from tillbell_protocol.seal import MAX_ONE_ARMORED_PAYLOAD, MAX_PAYLOAD
+
+_DAY_S = 86_400
+# A text about a sale is worth little after three days; sealed messages carry the books and wait out a long outage.
+_LIFETIME_S = {"text": 3 * _DAY_S, "sealed": 35 * _DAY_S, "armored": 35 * _DAY_S}
+_WIPE_TEXT_AFTER_S = 2 * _DAY_S
+# Held messages are sealed in steps, each a transaction of its own, so that a long queue never stalls the line.
+RELEASE_STEP = 20
+
+
+@dataclass(slots=True)
+class Register:
+    """Writes what was heard and what is owed. ``random`` gives octets for keys of unpaired recipients."""
+
+    connection: sqlite3.Connection
+    config: Config
+    pairings: Pairings
+    signing_seed: bytes
+    host: dict[str, str]
+    random: Callable[[int], bytes]
+    ledger: Ledger = field(init=False)
+    outbox: Outbox = field(init=False)
+    wal_to_truncate: bool = False
+    more_held: bool = True
+
+    def __post_init__(self) -> None:
+        self.ledger = Ledger(self.connection)
+        self.outbox = Outbox(self.connection)
+
+    def hear(self, source: str, heard: TransactionCompleted, currency: str, now: Moment) -> Entry | None:
+        """Make a transaction durable with all its messages; None: this source has told it before."""
+        with transaction(self.connection):
+            entry = self.ledger.record(source, heard.key, heard.transaction, currency, now)
+            if entry is None:
+                return None
+            sealed = [self._owe(recipient, entry, now) for recipient in self._owed(heard.transaction)]
+        if any(sealed):
+            self.erase()
+        return entry
+
+    def hear_settlement(self, source: str, heard: SettlementHeard, currency: str, now: Moment) -> bool:
+        """Keep a settlement; nobody is told. False: heard before."""
+        with transaction(self.connection):
+            return self.ledger.record_settlement(source, heard.key, heard.settlement, currency, now)
+
+    def write_to(self, recipient: RecipientConfig, text: str, message_class: str, now: Moment) -> int:
+        """Queue a readable text that is no sale's (``send``, ``send-test``); returns the message's id."""
+        draft = self._draft(recipient, None, message_class, text.encode(), fmt="text")
+        with transaction(self.connection):
+            return self.outbox.put(draft, now.unix)
+
+    def release_held(self, now: Moment) -> int:
+        """Seal what waited for a pairing, oldest first, at most ``RELEASE_STEP`` a recipient; returns how many.
+
+        ``more_held`` then says whether another call is worth while.
+        """
+        released = 0
+        for recipient in self.config.recipients:
+            if recipient.format == "text" or self.why_held(recipient.name) is not None:
+                continue
+            with transaction(self.connection):
+                held = self.outbox.held(recipient.name, RELEASE_STEP)
+                filled = [self._fill(recipient, message, now) for message in held]
+            released += sum(filled)
+        if released:
+            self.erase()
+        self.more_held = released > 0
+        return released
+
+    def repeat_text(self, message: Message, not_before: int, now: Moment) -> None:
+        """Queue a text once more, marked as a repetition; inside the caller's transaction."""
+        if message.ledger_id is None or message.format != "text":
+            self.outbox.repeat(message.id, message.body or b"", not_before, now.unix)
+            return
+        entry = self.ledger.entry(message.ledger_id)
+        recipient = next((each for each in self.config.recipients if each.name == message.recipient), None)
+        text = (
+            self._text(recipient, entry, now, repeated=True) if recipient else (message.body or b"").decode()
+        )
+        self.outbox.repeat(message.id, text.encode(), not_before, now.unix)
+
+    def why_held(self, recipient: str) -> str | None:
+        """Why nothing can be sealed for a recipient, in words; None: it can."""
+        pairing = self.pairings.of(recipient)
+        if pairing is None:
+            return f"not paired: run tillbell pair --recipient {recipient} --card TBC1.…"
+        changed = differs(pairing.host, self.host)
+        if changed is not None:
+            return f"this board is not the one that was paired ({changed} differs): pair {recipient} again"
+        return None
+
+    def erase(self) -> None:
+        """Cut the WAL, which holds the chain values just replaced; tried again at every turn until it is done."""
+        self.wal_to_truncate = not truncate_wal(self.connection)
+
+    def keep_house(self, now: Moment) -> None:
+        """Expire, wipe and forget what is due; cheap, called rarely."""
+        if not now.trusted:
+            return
+        oldest = now.day - timedelta(days=self.config.ledger_days)
+        with transaction(self.connection):
+            self.outbox.expire(now.unix)
+            self.outbox.wipe(now.unix - _WIPE_TEXT_AFTER_S, now.unix - self.config.ledger_days * _DAY_S)
+            self.ledger.forget_before(oldest.isoformat())
+        self.erase()
+
+    def _owed(self, heard: Transaction) -> Iterable[RecipientConfig]:
+        """Texts ring for what moves money; sealed recipients get every transaction."""
+        for recipient in self.config.recipients:
+            if recipient.format != "text" or heard.kind in MONEY_SIGN:
+                yield recipient
+
+    def _owe(self, recipient: RecipientConfig, entry: Entry, now: Moment) -> bool:
+        """Put one recipient's message; True if a ratchet advanced."""
+        if recipient.format == "text":
+            body = self._text(recipient, entry, now).encode()
+            self.outbox.put(self._draft(recipient, entry, "txn", body), now.unix)
+            return False
+        sealed = self._seal(recipient, entry)
+        self.outbox.put(self._draft(recipient, entry, "txn", sealed=sealed), now.unix)
+        return sealed is not None
+
+    def _fill(self, recipient: RecipientConfig, message: Message, now: Moment) -> bool:
+        entry = self.ledger.entry(message.ledger_id or 0)
+        sealed = self._seal(recipient, entry)
+        if sealed is None:
+            return False
+        self.outbox.fill(
+            message.id, self._draft(recipient, entry, message.message_class, sealed=sealed), now.unix
+        )
+        return True
+
+    def _seal(self, recipient: RecipientConfig, entry: Entry) -> Sealed | None:
+        """The sealed event, or None where it has to be held."""
+        if self.why_held(recipient.name) is not None:
+            return None
+        pairing = self.pairings.of(recipient.name)
+        if pairing is None:
+            return None
+
+        def encode(place: Place) -> tuple[bytes, tuple[str, ...]]:
+            return _encode(entry, place, armored=recipient.format == "armored")
+
+        try:
+            return self.pairings.seal_next(pairing, self.signing_seed, entry.transaction, encode)
+        except CountersExhaustedError:
+            return None
+
+    def _text(self, recipient: RecipientConfig, entry: Entry, now: Moment, *, repeated: bool = False) -> str:
+        device = self.config.device
+        context = TextContext(
+            merchant=device.merchant,
+            short_name=device.short_name,
+            language=recipient.language or device.language,
+            seq=entry.seq or 0,
+            day_total_minor=entry.day_total_minor,
+            currency=entry.currency,
+            when=_when(entry, now),
+        )
+        key = self._check_key(recipient.name)
+        codes: list[str] = []
+
+        def code(before: str) -> str:
+            codes.append(check_code(key, before))
+            return codes[-1]
+
+        text = render(entry.transaction, context, code, repeated=repeated)
+        self.outbox.keep_code(recipient.name, entry.seq or 0, codes[-1])
+        return text
+
+    def _check_key(self, recipient: str) -> bytes:
+        pairing = self.pairings.of(recipient)
+        if pairing is not None:
+            return pairing.check_key
+        return self.pairings.text_key(recipient, self.random)
+
+    def _draft(
+        self, recipient: RecipientConfig, entry: Entry | None, message_class: str, body: bytes | None = None,
+        *, sealed: Sealed | None = None, fmt: str | None = None,
+    ) -> Draft:  # fmt: skip
+        chosen = fmt or recipient.format
+        return Draft(
+            recipient=recipient.name,
+            phone=recipient.phone,
+            format=chosen,
+            message_class=message_class,
+            lifetime_s=_LIFETIME_S[chosen],
+            ledger_id=entry.id if entry else None,
+            body=sealed.octets if sealed else body,
+            counter=sealed.counter if sealed else None,
+            left_out=sealed.left_out if sealed else (),
+        )
+
+
+def _encode(entry: Entry, place: Place, *, armored: bool) -> tuple[bytes, tuple[str, ...]]:
+    """The payload: complete in binary, cut to one SMS where possible when armored."""
+    told = replace(entry.transaction, currency=entry.currency)
+    return fit_payload(
+        told,
+        limit=MAX_ONE_ARMORED_PAYLOAD if armored else MAX_PAYLOAD,
+        time=entry.heard_at,
+        defaults=place.defaults,
+        predecessor=place.predecessor,
+        naming=place.naming,
+    )
+
+
+def _when(entry: Entry, now: Moment) -> datetime | None:
+    """The local time that a text tells: ours, else the terminal's own, else none."""
+    if entry.heard_at is None:
+        return entry.transaction.terminal_time
+    return datetime.fromtimestamp(entry.heard_at, UTC).astimezone(now.local.tzinfo)

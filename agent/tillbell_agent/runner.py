@@ -1,0 +1,169 @@
+"""Wires machines to ports: one thread, one waiter, one turn at a time.
+
+The order within a turn: octets that came, time that passed, what is due for the modems, octets out, and then the
+commits that may wait. No decision is made here.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Protocol
+
+from tillbell_agent.database import StoreError
+from tillbell_agent.listening import Listener
+from tillbell_agent.modem_line import ModemLine
+from tillbell_agent.register import Register
+from tillbell_agent.shell.log import Log
+from tillbell_agent.shell.watching import Watched
+from tillbell_agent.world import Clock
+
+_HOUSEKEEPING_S = 3600.0
+# How often what a busy reader or a full disk held up is tried again.
+_AGAIN_S = 1.0
+# After SIGTERM the open command of a modem is waited for, but no longer than a service manager has patience.
+_STOP_WITHIN_S = 20.0
+
+
+class Waiter(Protocol):
+    """Waits until one of ``wanted`` is ready, or time is up."""
+
+    def wait(self, wanted: Sequence[Watched], timeout_s: float | None) -> list[Watched]: ...
+
+
+class Control(Protocol):
+    """The control socket."""
+
+    def watched(self) -> Sequence[Watched]: ...
+
+
+class Runner:
+    """``stop`` may be called from a signal handler; ``run`` then finishes the open command and returns."""
+
+    def __init__(
+        self, listeners: Sequence[Listener], modems: Sequence[ModemLine], register: Register, control: Control,
+        clock: Clock, waiter: Waiter, log: Log, on_ready: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self._listeners = listeners
+        self._modems = modems
+        self._workers: list[Listener | ModemLine] = [*listeners, *modems]
+        self._register = register
+        self._control = control
+        self._clock = clock
+        self._waiter = waiter
+        self._log = log
+        self._on_ready: Callable[[], None] | None = on_ready
+        self._stop_by: float | None = None
+        self._house_at = clock.monotonic()
+        self._store_trouble: str | None = None
+        self._store_at: float | None = None
+
+    def stop(self) -> None:
+        """End soon: nothing new is begun, the open command is finished."""
+        if self._stop_by is None:
+            self._stop_by = self._clock.monotonic() + _STOP_WITHIN_S
+
+    def run(self) -> None:
+        """Turn until stopped."""
+        self.start()
+        while not self._finished():
+            self.turn()
+        self.close()
+
+    def start(self) -> None:
+        """Open what can be opened, and settle what the last run left open."""
+        now = self._clock.monotonic()
+        if self._modems:
+            self._modems[0].courier.recover(now, self._clock.moment())
+        for worker in self._workers:
+            worker.open(now)
+        self._announce()
+
+    def turn(self) -> None:
+        """Wait for octets or the nearest deadline, and act on it."""
+        for watched in self._waiter.wait(self._wanted(), self._timeout_s()):
+            self._guarded(watched.act)
+        now, moment = self._clock.monotonic(), self._clock.moment()
+        for worker in self._workers:
+            deadline = worker.next_deadline()
+            if deadline is not None and now >= deadline:
+                self._guarded(partial(worker.tick, now, moment))
+        if self._store_at is None or now >= self._store_at:
+            self._store_at = None
+            self._serve_modems(now)
+            self._guarded(self._keep_store)
+        self._announce()
+
+    def close(self) -> None:
+        """Store what was heard and answered, and let the ports go."""
+        now, moment = self._clock.monotonic(), self._clock.moment()
+        for listener in self._listeners:
+            listener.close(now, moment)
+        for modem in self._modems:
+            self._guarded(partial(modem.close, now))
+
+    def _serve_modems(self, now: float) -> None:
+        """Write first, commit behind: the modem works while the disk does."""
+        moment = self._clock.moment()
+        for modem in self._modems:
+            if self._stop_by is None:
+                self._guarded(partial(modem.courier.pump, now, moment))
+            modem.flush()
+            self._guarded(partial(modem.courier.settle, now))
+            modem.flush()
+
+    def _keep_store(self) -> None:
+        """Erase, release and tidy what an earlier turn could not, or what is due."""
+        now = self._clock.monotonic()
+        if self._register.wal_to_truncate:
+            self._register.erase()
+            if self._register.wal_to_truncate:
+                self._store_at = now + _AGAIN_S
+        if self._register.more_held:
+            self._register.release_held(self._clock.moment())
+        if now >= self._house_at:
+            self._house_at = now + _HOUSEKEEPING_S
+            self._register.keep_house(self._clock.moment())
+
+    def _guarded(self, act: Callable[[], object]) -> None:
+        """Run one step; a disk that refuses is told once and tried again, and stops nobody else."""
+        try:
+            act()
+        except StoreError as error:
+            if str(error) != self._store_trouble:
+                self._log.error("store_refused", why=error)
+            self._store_trouble = str(error)
+            self._store_at = self._clock.monotonic() + _AGAIN_S
+        else:
+            self._store_trouble = None
+
+    def _wanted(self) -> list[Watched]:
+        wanted = list(self._control.watched())
+        for worker in self._workers:
+            if worker.line.port is not None:
+                act = partial(self._readable, worker)
+                wanted.append(Watched(worker.line.port, act, worker.wants_to_write))
+        return wanted
+
+    def _readable(self, worker: Listener | ModemLine) -> None:
+        worker.readable(self._clock.monotonic(), self._clock.moment())
+
+    def _timeout_s(self) -> float | None:
+        due: list[float | None] = [worker.next_deadline() for worker in self._workers]
+        due += [self._house_at, self._store_at, self._stop_by]
+        due += [modem.courier.next_deadline() for modem in self._modems]
+        now = self._clock.monotonic()
+        if self._register.more_held and self._store_at is None:
+            return 0.0
+        return max(0.0, min(each for each in due if each is not None) - now)
+
+    def _finished(self) -> bool:
+        if self._stop_by is None:
+            return False
+        return self._clock.monotonic() >= self._stop_by or not any(
+            modem.courier.busy for modem in self._modems
+        )
+
+    def _announce(self) -> None:
+        """Tell the service manager once, when every source is open."""
+        if self._on_ready is not None and all(listener.line.port is not None for listener in self._listeners):
+            self._on_ready()
+            self._on_ready = None

@@ -1,0 +1,55 @@
+"""The second place: the highest ratchet epoch begun per pairing, kept outside the state directory.
+
+A state directory that was restored from an old copy would use counters again; this file, which no backup of the state
+holds, tells the agent to jump ahead. Missing or unreadable is an alarm, never a reason to stop telling of sales.
+"""
+
+import json
+from pathlib import Path
+
+from tillbell_agent.shell.files import write_whole
+
+
+class GuardFile:
+    """Epochs by pairing. ``alarm`` says in words what is wrong with the file, or is None."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.alarm: str | None = None
+        self._epochs: dict[str, int] = {}
+        self._read()
+
+    def epoch(self, binding: bytes) -> int | None:
+        """The highest epoch begun by this pairing, as far as this place knows; -1: paired, none begun."""
+        return self._epochs.get(binding.hex())
+
+    def expect(self, binding: bytes) -> None:
+        """A pairing exists: its absence here is an alarm."""
+        if self.alarm is None and binding.hex() not in self._epochs:
+            self.alarm = (
+                f"{self.path} does not know a pairing that the state directory holds: was one of them restored or "
+                "removed? Messages go on after a jump of the counter; pair again if this board is a copy"
+            )
+
+    def begin(self, binding: bytes, epoch: int) -> None:
+        """Make ``epoch`` durable here before its first counter is used. A failure is an alarm, not an error."""
+        self._read()  # another process may have paired meanwhile
+        self._epochs[binding.hex()] = max(epoch, self._epochs.get(binding.hex(), epoch))
+        content = json.dumps({"version": 1, "epochs": self._epochs}, indent=1)
+        try:
+            write_whole(self.path, content.encode())
+        except OSError as error:
+            self.alarm = (
+                f"cannot write {self.path}: {error.strerror}. Check the disk and the directory's owner"
+            )
+
+    def _read(self) -> None:
+        try:
+            for binding, epoch in json.loads(self.path.read_text())["epochs"].items():
+                self._epochs[str(binding)] = max(int(epoch), self._epochs.get(str(binding), -1))
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            self.alarm = (
+                f"cannot read {self.path}: {error}. It is written anew; pair again if this board is a copy"
+            )

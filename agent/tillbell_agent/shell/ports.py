@@ -1,0 +1,111 @@
+"""Serial ports by pyserial, read and written without blocking; a pty is one too.
+
+Opening raises DTR and RTS in the kernel and no program can prevent that: HUPCL is cleared so that closing does not drop
+them, no flow control is set, and the wiring leaves those pins unconnected. A port that is gone stays "readable" for
+ever, so an empty read is an end, not a pause.
+"""
+
+import errno
+import os
+import termios
+from dataclasses import dataclass
+
+import serial
+
+_READ_OCTETS = 4096
+_TERMIOS_CFLAG = 2
+
+
+class PortError(Exception):
+    """A port cannot be opened, or it is gone; the message says which, why and what to look at."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineSettings:
+    """How a port is to be opened. ``parity`` is N, E, O, M or S."""
+
+    path: str
+    baudrate: int = 9600
+    bytesize: int = 8
+    parity: str = "N"
+    stopbits: float = 1
+
+
+class _Serial(serial.Serial):
+    """pyserial throws away what waits in the port when it opens it: for a terminal's line that may be a sale."""
+
+    def _reset_input_buffer(self) -> None:
+        """Keep what is there."""
+
+
+class ListenPort:
+    """A terminal's line: there is no way to write to it."""
+
+    def __init__(self, settings: LineSettings) -> None:
+        self.path = settings.path
+        self._serial = _open(settings)
+
+    def fileno(self) -> int:
+        return int(self._serial.fileno())
+
+    def read(self) -> bytes:
+        """What waits, at most 4 KiB; b"" where nothing does. Raises PortError where the port is gone."""
+        try:
+            data = os.read(self.fileno(), _READ_OCTETS)
+        except BlockingIOError:
+            return b""
+        except OSError as error:
+            raise PortError(f"{self.path}: {error.strerror}: is it unplugged?") from error
+        if not data:
+            raise PortError(f"{self.path}: the other end is gone: is it unplugged?")
+        return data
+
+    def close(self) -> None:
+        self._serial.close()
+
+
+class TalkPort(ListenPort):
+    """A modem's line."""
+
+    def write(self, data: bytes) -> int:
+        """Write what fits now, return how many octets did. Raises PortError where the port is gone."""
+        try:
+            return os.write(self.fileno(), data)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise PortError(f"{self.path}: {error.strerror}: is it unplugged?") from error
+
+
+def _open(settings: LineSettings) -> _Serial:
+    try:
+        port = _Serial(
+            settings.path,
+            settings.baudrate,
+            bytesize=settings.bytesize,
+            parity=settings.parity,
+            stopbits=settings.stopbits,
+            timeout=0,
+            exclusive=True,
+        )
+    except (serial.SerialException, OSError, ValueError, termios.error) as error:
+        raise PortError(f"{settings.path}: {_why(error)}") from error
+    _keep_lines_up(port.fileno())
+    return port
+
+
+def _keep_lines_up(descriptor: int) -> None:
+    attributes = termios.tcgetattr(descriptor)
+    attributes[_TERMIOS_CFLAG] &= ~termios.HUPCL
+    termios.tcsetattr(descriptor, termios.TCSANOW, attributes)
+
+
+def _why(error: Exception) -> str:
+    code = getattr(error, "errno", None)
+    if code in {errno.ENOENT, errno.ENODEV, errno.ENXIO}:
+        return "no such port: is the adapter plugged in?"
+    if code in {errno.EACCES, errno.EPERM}:
+        return "not allowed: put the user into the group dialout"
+    if code in {errno.EAGAIN, errno.EBUSY}:
+        return "another program holds it (ModemManager? another tillbell?)"
+    return str(error)
