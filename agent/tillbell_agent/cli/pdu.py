@@ -57,7 +57,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "example:\n"
         "  tillbell pdu 0001000B913108108300F000000AE8329BFD4697D9EC37\n"
-        "  tillbell pdu --json --direction from_sc 07913108200005F0040B913108108300F00000...\n\n"
+        "  tillbell pdu --json 07917283010010F5040BC87238880900F10000993092516195800AE8329BFD4697D9EC37\n\n"
         "Exit code 4: a PDU could not be read to its end."
     )
 

@@ -25,7 +25,7 @@ NAMES = {
     LOCKING_SHIFT: "national language locking shift",
 }
 
-# TP-UD has 140 octets (9.2.3.16), and the header's length takes one.
+# TP-UD has at most 140 octets, and the header's length takes one.
 MAX_HEADER_OCTETS = 139
 
 

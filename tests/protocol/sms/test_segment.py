@@ -1,5 +1,7 @@
 """Text and data into parts: sizes, arithmetic, and pairs that stay together."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -132,7 +134,7 @@ def test_seven_bit_is_taken_exactly_if_it_can_be(text):
 @given(gsm7_text)
 def test_no_part_ends_in_an_escape_and_none_is_emptier_than_it_must_be(text):
     segments = split_text(text, 0)
-    for segment, following in zip(segments, segments[1:], strict=False):
+    for segment, following in pairwise(segments):
         assert segment.ud[-1] != 0x1B
         pair = following.ud[0] == 0x1B
         assert len(segment.ud) == 153 or (pair and len(segment.ud) == 152)
