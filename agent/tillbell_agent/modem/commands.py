@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar, Generic, TypeVar
 
+from tillbell_agent.modem.digest import holds_tpdu
 from tillbell_protocol.errors import DecodeError
 from tillbell_protocol.sms.tpdu import split_at_pdu
-
-from tillbell_agent.modem.digest import holds_tpdu
 
 T = TypeVar("T")
 
@@ -97,6 +96,10 @@ class Set(Plain):
     def line(self) -> str:
         return f"AT{self.name}={self.values}"
 
+    def claims(self, text: str) -> bool:
+        # +CSMS, for one, answers what it was set to.
+        return text.startswith(self.name + ":")
+
 
 @dataclass(frozen=True, slots=True)
 class Identify(Command[str]):
@@ -107,8 +110,8 @@ class Identify(Command[str]):
     def line(self) -> str:
         return f"AT{self.name}"
 
-    def claims(self, _text: str) -> bool:
-        return True
+    def claims(self, text: str) -> bool:
+        return not text.startswith(("+", "*", "%")) or text.startswith(self.name + ":")
 
     def parse(self, lines: tuple[str, ...]) -> str:
         if not lines:

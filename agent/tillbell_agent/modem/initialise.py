@@ -6,9 +6,6 @@ a modem refuses is recorded and left; a PIN is entered at most once, and never w
 
 from dataclasses import dataclass, field
 
-from tillbell_protocol.errors import EncodeError
-from tillbell_protocol.sms.address import Address, TypeOfNumber
-
 from tillbell_agent.modem.commands import (
     Command,
     EnterPin,
@@ -23,6 +20,8 @@ from tillbell_agent.modem.commands import (
 )
 from tillbell_agent.modem.events import Identified, NotReady, PinTried, StepRefused, StoredAt
 from tillbell_agent.modem.script import Failure, Pause, Script, Tell, ask
+from tillbell_protocol.errors import EncodeError
+from tillbell_protocol.sms.address import Address, TypeOfNumber
 
 REGISTRATIONS = ("+CREG", "+CGREG", "+CEREG")
 # Home, roaming, and the two "SMS only" of TS 27.007.

@@ -8,11 +8,10 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from tillbell_protocol.errors import DecodeError
-
 from tillbell_agent.modem.commands import Command
 from tillbell_agent.modem.dialogue import Answered, Prompted, TimedOut
 from tillbell_agent.modem.events import ModemEvent
+from tillbell_protocol.errors import DecodeError
 
 T = TypeVar("T")
 

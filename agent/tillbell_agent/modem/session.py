@@ -8,8 +8,6 @@ gets in step with the modem and initialises it again, since what fell silent may
 from dataclasses import dataclass
 from typing import Any
 
-from tillbell_protocol.sms.tpdu import split_at_pdu
-
 from tillbell_agent.modem.chores import Chores
 from tillbell_agent.modem.commands import fields
 from tillbell_agent.modem.dialogue import (
@@ -53,6 +51,7 @@ from tillbell_agent.modem.traffic import (
     received,
     send_segment,
 )
+from tillbell_protocol.sms.tpdu import split_at_pdu
 
 __all__ = ["ModemSettings", "Session"]
 

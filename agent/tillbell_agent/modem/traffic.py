@@ -4,8 +4,6 @@ TS 27.005: +CMGS, +CMGR, +CMGD, +CMGL, +CMMS. From the first octet of a PDU unti
 unknown, never as failed. Nothing is deleted here that the caller has not asked to forget.
 """
 
-from tillbell_protocol.errors import DecodeError
-
 from tillbell_agent.modem.commands import (
     Attention,
     DeleteMessage,
@@ -42,6 +40,7 @@ from tillbell_agent.modem.script import (
     WritePdu,
     ask,
 )
+from tillbell_protocol.errors import DecodeError
 
 # Messages reported and not yet forgotten; more than SIM and module hold together. Beyond it they stay in the modem.
 MAX_SEEN = 1024
