@@ -1,0 +1,218 @@
+"""An ESC/POS octet stream becomes tokens: runs of text, control octets, whole commands.
+
+Data whose length a command declares (images, symbols, downloads) is counted past and never looked at, so it cannot
+spell text or a cut, and none of it is kept. The same octets give the same tokens however they are chunked, but that a
+run of text or controls may come in parts. Never decodes text and never knows what a receipt is.
+
+Recovery from noise: an unknown command loses its two octets (only the first where the second may itself begin a
+command); a declared length beyond ``MAX_DECLARED_OCTETS`` is noise; whatever is still being skipped when the line
+falls silent is given up by ``abandon``. So no octets make the tokenizer deaf for longer than one burst.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from tillbell_agent.pos.escpos_commands import NOT_THIS_COMMAND, PRINTERS, Counted, Printer, Repeated, Rule, Terminated
+
+# The largest thing that printers take in one command is a downloaded set of logos, 384 KiB; twice that and more is
+# noise that reads as a length.
+MAX_DECLARED_OCTETS = 1 << 20
+# The longest head of any rule is 15 octets (GS D), so an incomplete command never holds more than 14.
+
+_TEXT = re.compile(rb"[^\x00-\x1f]+")
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e\x0f\x11-\x17\x19\x1a\x1e\x1f]+")
+_NOT_TEXT = re.compile(rb"[\x00-\x1f]")
+_INCOMPLETE = -1
+_PREFIXES = frozenset(b"\x10\x1b\x1c\x1d")
+
+
+class TokenKind(Enum):
+    """What a token is. The five single controls print or move; CONTROL is every other one, which does nothing."""
+
+    TEXT = "text"
+    CONTROL = "control"
+    HT = "ht"
+    LF = "lf"
+    FF = "ff"
+    CR = "cr"
+    CAN = "can"
+    COMMAND = "command"
+    UNKNOWN = "unknown"
+
+
+_SINGLES = {9: TokenKind.HT, 10: TokenKind.LF, 12: TokenKind.FF, 13: TokenKind.CR, 24: TokenKind.CAN}
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """``head``: the text or controls themselves, or a command's octets up to its data; ``octets``: all of them."""
+
+    kind: TokenKind
+    head: bytes
+    octets: int
+
+
+@dataclass(slots=True)
+class _Body:
+    """A command whose data is being counted past."""
+
+    head: bytes
+    octets: int
+    skip: int = 0
+    ends_left: int = 0
+    budget: int = 0
+    items_left: int = 0
+    rule: Rule | None = None
+
+    @property
+    def done(self) -> bool:
+        return not (self.skip or self.ends_left or self.items_left)
+
+
+class EscPosTokenizer:
+    """Feed it octets in any chunks; it holds at most one command's head and four counters between calls."""
+
+    def __init__(self, printer: Printer = PRINTERS["epson"]) -> None:
+        self._rules = printer.rules
+        self._three = frozenset(key[:2] for key in printer.rules if len(key) == 3)
+        self._held = b""
+        self._body: _Body | None = None
+
+    @property
+    def in_command(self) -> bool:
+        """Whether the octets so far end inside a command."""
+        return bool(self._held) or self._body is not None
+
+    def abandon(self) -> int:
+        """Give up the command that is not complete; the number of its octets that were heard."""
+        heard = len(self._held) + (self._body.octets if self._body else 0)
+        self._held, self._body = b"", None
+        return heard
+
+    def feed(self, data: bytes) -> list[Token]:
+        tokens: list[Token] = []
+        data = self._held + data if self._held else data
+        self._held = b""
+        at, end = 0, len(data)
+        while at < end:
+            if self._body is not None:
+                after = self._skip(self._body, data, at, tokens)
+            elif data[at] in _PREFIXES:
+                after = self._command(data, at, tokens)
+            else:
+                after = self._plain(data, at, tokens)
+            if after == _INCOMPLETE:
+                self._held = data[at:]
+                break
+            at = after
+        return tokens
+
+    @staticmethod
+    def _plain(data: bytes, at: int, tokens: list[Token]) -> int:
+        kind = _SINGLES.get(data[at])
+        if kind is not None:
+            tokens.append(Token(kind, data[at : at + 1], 1))
+            return at + 1
+        run = _TEXT.match(data, at)
+        kind = TokenKind.TEXT
+        if run is None:
+            run, kind = _CONTROL.match(data, at), TokenKind.CONTROL
+        assert run is not None, "every octet is text, a single, a prefix or a control"
+        tokens.append(Token(kind, run.group(), run.end() - at))
+        return run.end()
+
+    def _command(self, data: bytes, at: int, tokens: list[Token]) -> int:
+        """Read the command at ``at``; where to go on, or ``_INCOMPLETE`` where its head needs more octets."""
+        name = data[at : at + 2]
+        if len(name) < 2:
+            return _INCOMPLETE
+        rule = self._rules.get(name)
+        if name in self._three:
+            if len(data) < at + 3:
+                return _INCOMPLETE
+            rule = self._rules.get(data[at : at + 3], rule)
+        if rule is None:
+            return self._unknown(data, at, tokens)
+        head = data[at : at + rule.head]
+        if len(head) < rule.head:
+            return _INCOMPLETE
+        body = _body_of(rule, head)
+        if body is None:
+            return self._unknown(data, at, tokens)
+        if body.done:
+            tokens.append(Token(TokenKind.COMMAND, head, rule.head))
+        else:
+            self._body = body
+        return at + rule.head
+
+    @staticmethod
+    def _unknown(data: bytes, at: int, tokens: list[Token]) -> int:
+        """Drop the prefix, and the octet behind it unless that may begin a command of its own."""
+        octets = 1 if data[at + 1] in (0x1B, 0x1D) else 2
+        tokens.append(Token(TokenKind.UNKNOWN, data[at : at + octets], octets))
+        return at + octets
+
+    def _skip(self, body: _Body, data: bytes, at: int, tokens: list[Token]) -> int:
+        """Count past what ``body`` still needs of ``data``; emits the command when it is complete."""
+        start, broken = at, False
+        if body.skip:
+            at += min(body.skip, len(data) - at)
+            body.skip -= at - start
+        elif body.ends_left:
+            at, broken = _to_end(body, data, at)
+        else:
+            at, broken = _next_item(body, data, at)
+            if at == start:
+                return _INCOMPLETE
+        body.octets += at - start
+        if broken:
+            tokens.append(Token(TokenKind.UNKNOWN, body.head[:2], body.octets))
+            self._body = None
+        elif body.done:
+            tokens.append(Token(TokenKind.COMMAND, body.head, body.octets))
+            self._body = None
+        return at
+
+
+def _body_of(rule: Rule, head: bytes) -> _Body | None:
+    """What follows ``head``, or None where the head cannot be this command's."""
+    body = _Body(head, rule.head, rule=rule)
+    if isinstance(rule, Counted):
+        body.skip = rule.extra(head)
+        return None if body.skip == NOT_THIS_COMMAND or body.skip > MAX_DECLARED_OCTETS else body
+    if isinstance(rule, Terminated):
+        body.ends_left, body.budget = rule.count, rule.limit
+        return body
+    body.items_left = rule.times(head)
+    return body
+
+
+def _to_end(body: _Body, data: bytes, at: int) -> tuple[int, bool]:
+    """Go to the next terminator; True where it was lost: a control octet came first, or too much data."""
+    rule = body.rule
+    assert isinstance(rule, Terminated)
+    limit = min(len(data), at + body.budget)
+    stop = data.find(rule.end, at, limit)
+    if rule.text_only:
+        control = _NOT_TEXT.search(data, at, limit)
+        if control is not None and data[control.start()] != rule.end and (stop < 0 or control.start() < stop):
+            return control.start(), True
+    if stop >= 0:
+        body.ends_left -= 1
+        body.budget -= stop + 1 - at
+        return stop + 1, bool(body.ends_left) and body.budget <= 0
+    body.budget -= limit - at
+    return limit, body.budget <= 0
+
+
+def _next_item(body: _Body, data: bytes, at: int) -> tuple[int, bool]:
+    """Read the head of the next item; ``at`` unchanged where it is not whole yet, True where it is absurd."""
+    rule = body.rule
+    assert isinstance(rule, Repeated)
+    item = data[at : at + rule.item_head]
+    if len(item) < rule.item_head:
+        return at, False
+    body.items_left -= 1
+    body.skip = rule.extra(body.head, item)
+    return at + rule.item_head, body.octets + body.skip > MAX_DECLARED_OCTETS

@@ -1,0 +1,80 @@
+"""A terminal's printed date and time become a local ``datetime`` without zone; what is ambiguous stays text.
+
+The order of a date in figures ("auto"): year first where a four-digit year stands first; day.month.year with dots;
+with slashes or dashes, what a part above 12 decides; else the currency decides where all its countries write the day
+first. Otherwise (``04/06/2015`` with dollars) the value is None, and never a guess. The text, in digits, is kept for
+telling two receipts apart.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+_DAY_FIRST = frozenset("EUR GBP CHF PLN CZK DKK NOK SEK RON BGN INR AUD NZD BRL ARS CLP COP SGD MYR THB IDR VND".split())
+_DATE = re.compile(
+    r"(?<![\d.,/*-])(?:"
+    r"(?P<y>20\d\d)\s?(?P<s1>[-/.年])\s?(?P<m>\d{1,2})\s?[-/.月]\s?(?P<d>\d{1,2})日?"
+    r"|(?P<a>\d{1,2})(?P<s2>[-/.])(?P<b>\d{1,2})(?P=s2)(?P<y2>20\d\d|\d\d)"
+    r"|(?P<y3>20\d\d)(?P<m3>[01]\d)(?P<d3>[0-3]\d)(?=\s+\d\d:?\d\d)"
+    r")(?![\d/*.-])"
+)
+_TIME = re.compile(
+    r"(?<![\d:.,])(?P<h>[0-2]?\d)\s?[:时h]\s?(?P<m>[0-5]\d)(?:[:分](?P<s>[0-5]\d)秒?)?(?:\.\d{1,3})?\s?(?P<ap>[AaPp]\.?[Mm]\b)?(?![\d:])"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PrintedTime:
+    """``value`` None: the order of the date is not known. ``digits``: what was printed. ``seconds``: were printed."""
+
+    value: datetime | None
+    digits: str
+    seconds: bool
+
+
+def find_time(lines: list[str], currency: str, order: str = "auto") -> PrintedTime | None:
+    """The first date of ``lines`` with the time beside it, or else the first time after it; None without either."""
+    date: re.Match[str] | None = None
+    for line in lines:
+        date = date or _DATE.search(line)
+        if date is None:
+            continue
+        time = _TIME.search(line, date.end() if date.string is line else 0) or _TIME.search(line)
+        if time is not None:
+            return _joined(date, time, currency, order)
+    return None
+
+
+def _joined(date: re.Match[str], time: re.Match[str], currency: str, order: str) -> PrintedTime | None:
+    digits = re.sub(r"\D", "", date.group()) + re.sub(r"\D", "", time.group()) + (time["ap"] or "").upper().replace(".", "")
+    hour, minute, second = int(time["h"]), int(time["m"]), int(time["s"] or 0)
+    if time["ap"] and not 1 <= hour <= 12:
+        return None
+    if time["ap"]:
+        hour = hour % 12 + (12 if time["ap"][0] in "pP" else 0)
+    day = _day(date, currency, order)
+    if day is None:
+        return PrintedTime(None, digits, time["s"] is not None)
+    try:
+        return PrintedTime(datetime(*day, hour, minute, second), digits, time["s"] is not None)
+    except ValueError:
+        return None  # the 31st of a short month, hour 25: not a time
+
+
+def _day(date: re.Match[str], currency: str, order: str) -> tuple[int, int, int] | None:
+    """Year, month, day."""
+    if date["y"]:
+        return int(date["y"]), int(date["m"]), int(date["d"])
+    if date["y3"]:
+        return int(date["y3"]), int(date["m3"]), int(date["d3"])
+    first, middle, last = int(date["a"]), int(date["b"]), int(date["y2"])
+    if len(date["y2"]) == 2 and order == "ymd":
+        return 2000 + first, middle, last
+    year = last if last >= 100 else 2000 + last
+    if order == "dmy" or first > 12 or date["s2"] == ".":
+        return year, middle, first
+    if order == "mdy" or middle > 12:
+        return year, first, middle
+    if first == middle or currency in _DAY_FIRST:
+        return year, middle, first
+    return None

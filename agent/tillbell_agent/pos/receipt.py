@@ -1,0 +1,320 @@
+"""The printed lines of one job become a transaction, a settlement, or the reason why it is neither.
+
+Only explicitly labelled fields leave; a card number leaves as its last four digits, and expiry dates, names and whole
+numbers never. What a receipt does not say for certain is None: a card slip without a readable amount is a transaction
+of unknown amount, a till receipt without a total is no transaction.
+"""
+
+import re
+from dataclasses import dataclass
+
+from tillbell_protocol.event import Kind, Settlement, Transaction
+from tillbell_protocol.pan import TruncatedPan, scrub
+
+from tillbell_agent.pos.dialect import DialectEvent, Ignored, SettlementHeard, TransactionCompleted
+from tillbell_agent.pos.fields import FieldFinder, Labelled, normal_line
+from tillbell_agent.pos.labels import BUILT_IN
+from tillbell_agent.pos.money import PrintedAmount, exponent, read_amount
+from tillbell_agent.pos.printed_time import PrintedTime, find_time
+from tillbell_agent.pos.settings import DialectSettings
+
+# Which label's amount counts, first to last; two fields in one row have the same rank.
+_RANKS = (("paid",), ("refund_total", "void_total"), ("due",), ("total",), ("refund", "void"), ("amount",))
+_RANK = {field: rank for rank, row in enumerate(_RANKS) for field in row}
+_KIND_OF_AMOUNT = {"refund_total": Kind.REFUND, "refund": Kind.REFUND, "void_total": Kind.VOID, "void": Kind.VOID}
+# What a transaction type or a title means, the more particular before the more general.
+_KINDS = (
+    ("completion", Kind.PREAUTH_COMPLETION),
+    ("void", Kind.VOID),
+    ("refund", Kind.REFUND),
+    ("reversal", Kind.REVERSAL),
+    ("preauth", Kind.PREAUTH),
+)
+_NUMBER = re.compile(r"\w(?:[\w\-/]*\w)?")
+_CODE = re.compile(r"[0-9A-Za-z]{2,8}(?![\w-])")
+_PRICE = re.compile(r"\d[.,]\d\d(?!\d)")
+_MASKED = re.compile(r"(?<![\w*#•·])(?:\d{4,8}[ -]?)?(?:[*#•·xX]{2,}[ -]?)+(?P<tail>\d{4})(?![\d*#•·]|[ -]?[*#•·]{2})")
+_SCHEMES = {
+    "visa": "VISA", "mastercard": "MASTERCARD", "master card": "MASTERCARD", "maestro": "MAESTRO", "amex": "AMEX",
+    "american express": "AMEX", "unionpay": "UNIONPAY", "银联": "UNIONPAY", "jcb": "JCB", "diners": "DINERS",
+    "discover": "DISCOVER", "girocard": "GIROCARD", "interac": "INTERAC", "rupay": "RUPAY", "mir": "MIR", "elo": "ELO",
+}  # fmt: skip
+_SCHEME = re.compile("|".join(rf"(?<![a-z]){name}(?![a-z])" for name in sorted(_SCHEMES, key=len, reverse=True)), re.I)
+_LONG_NUMBER = 8  # characters of a number that a shop does not use twice
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """The amount that counts: None where its label stood there and the number cannot be read."""
+
+    amount: PrintedAmount | None
+    field: str
+    row: int
+
+
+class ReceiptReader:
+    """Reads the jobs of one source. Build it once: it compiles the words of ``settings``."""
+
+    def __init__(self, settings: DialectSettings) -> None:
+        self._finder = FieldFinder(BUILT_IN.extended(settings.labels))
+        self._settings = settings
+
+    def read(self, printed: list[str]) -> DialectEvent | None:
+        """What the job is; None where nothing was printed."""
+        lines = [line for line in map(normal_line, printed) if line]
+        if not lines:
+            return None
+        titles = [self._finder.title(line) for line in lines]
+        receipt = _Receipt(lines, titles, self._finder, self._settings)
+        return receipt.settlement() or receipt.refused() or receipt.transaction()
+
+    def copy_content(self, printed: list[str]) -> tuple[bool, int]:
+        """Whether a copy is named on the job, and a value equal for jobs that differ only in those names.
+
+        The value holds for this process only, and no text can be had from it.
+        """
+        lines = [line for line in map(normal_line, printed) if line]
+        plain = [line for line in lines if "copy" not in self._finder.title(line)]
+        return len(plain) < len(lines), hash(tuple(plain))
+
+
+class _Receipt:
+    """One job while it is read."""
+
+    def __init__(
+        self, lines: list[str], titles: list[set[str]], finder: FieldFinder, settings: DialectSettings
+    ) -> None:
+        self._lines, self._titles, self._finder, self._settings = lines, titles, finder, settings
+        self._fields: dict[str, list[Labelled]] = {}
+        for item in finder.labelled(lines):
+            self._fields.setdefault(item.field, []).append(item)
+        self._named = set().union(*titles)
+
+    def refused(self) -> Ignored | None:
+        """Why this job can be no new transaction, by its titles alone."""
+        for word, why in (("reprint", "reprint"), ("not_paid", "not paid"), ("order", "order ticket")):
+            if word in self._named:
+                return Ignored(why)
+        return None
+
+    def settlement(self) -> SettlementHeard | None:
+        if "settlement" not in self._named and "settlement" not in self._type_classes():
+            return None
+        chosen, time = self._chosen(), self._time()
+        amount = chosen.amount if chosen else None
+        count = self._id("count")
+        heard = Settlement(
+            terminal_id=self._id("terminal_id"),
+            merchant_id=self._id("merchant_id"),
+            batch=self._id("batch"),
+            count=int(count) if count and count.isascii() and count.isdigit() else None,
+            amount_minor=amount.minor if amount else None,
+            currency=amount.currency if amount else None,
+            terminal_time=time.value if time else None,
+        )
+        unique = heard.batch or (time and time.seconds)
+        parts = (heard.terminal_id, "settlement", heard.batch, heard.amount_minor, time.digits if time else None)
+        return SettlementHeard(heard, _key(*parts) if unique else None)
+
+    def transaction(self) -> DialectEvent:
+        classes = self._type_classes()
+        if "preauth_cancel" in classes | self._named:
+            return Ignored("pre-authorisation cancelled")
+        if "no_sale" in classes | self._named:
+            return Ignored("no transaction")
+        chosen, card, time = self._chosen(), self._card(), self._time()
+        kind = self._kind(classes, chosen)
+        if chosen is None and not self._is_card_slip(classes, card, kind):
+            return Ignored("no amount")
+        amount = chosen.amount if chosen else None
+        method = self._method()
+        transaction = Transaction(
+            kind=kind,
+            amount_minor=amount.minor if amount else None,
+            currency=amount.currency if amount else self._settings.currency,
+            card=card,
+            terminal_time=time.value if time else None,
+            receipt_no=self._id("receipt_no") or self._id("wallet_no"),
+            rrn=self._id("rrn"),
+            stan=self._id("stan"),
+            auth_code=self._code("auth_code"),
+            batch=self._id("batch"),
+            terminal_id=self._id("terminal_id"),
+            merchant_id=self._id("merchant_id"),
+            scheme=self._scheme(method),
+            method=method,
+            result_code=self._code("result"),
+            original_ref=self._id("original_ref"),
+        )
+        return TransactionCompleted(transaction, _identity(transaction, time, self._id("wallet_no")))
+
+    def _type_classes(self) -> set[str]:
+        found: set[str] = set()
+        for item in self._fields.get("kind", []):
+            found |= self._finder.classes(item.value or item.below)
+        return found
+
+    def _kind(self, classes: set[str], chosen: _Chosen | None) -> Kind:
+        """The type that the slip states, else its title, else the label of its amount, else the amount's sign."""
+        if "declined" in self._named:
+            return Kind.DECLINED
+        for word, kind in _KINDS:
+            if word in classes:
+                return kind
+        if "sale" not in classes:
+            for word, kind in _KINDS:
+                if any(word in named and self._is_heading(row, chosen) for row, named in enumerate(self._titles)):
+                    return kind
+            if chosen and chosen.field in _KIND_OF_AMOUNT:
+                return _KIND_OF_AMOUNT[chosen.field]
+        return Kind.REFUND if chosen and chosen.amount and chosen.amount.negative else Kind.SALE
+
+    def _is_heading(self, row: int, chosen: _Chosen | None) -> bool:
+        """Not between the first price and the total: there, VOID and RETURN speak of one article."""
+        priced = next((at for at, line in enumerate(self._lines) if _PRICE.search(line)), len(self._lines))
+        return row < priced or chosen is None or row > chosen.row
+
+    def _is_card_slip(self, classes: set[str], card: TruncatedPan | None, kind: Kind) -> bool:
+        stated = bool(classes & {"sale", "completion", "void", "refund", "reversal", "preauth"}) or kind is Kind.DECLINED
+        authorised = card is not None and bool(self._code("auth_code") or self._id("rrn"))
+        return authorised or (stated and bool(card or self._id("terminal_id") or self._id("rrn")))
+
+    def _chosen(self) -> _Chosen | None:
+        """The amount of the highest rank that has one; a bare number counts only where no surer one stands."""
+        for sure in (True, False):
+            for row in _RANKS:
+                found = [item for field in row for item in self._fields.get(field, [])]
+                best = self._best([(item, self._amount(item)) for item in found], sure)
+                if best is not None:
+                    return self._received(best)
+        received = self._best([(item, self._amount(item)) for item in self._fields.get("received", [])], True)
+        if received is not None and self._change():
+            return _Chosen(None, "received", received.row)
+        return received
+
+    def _best(self, found: list[tuple[Labelled, PrintedAmount | None]], sure: bool) -> _Chosen | None:
+        usable = [
+            (amount.clean, amount.currency == self._settings.currency, item.row, item, amount)
+            for item, amount in found
+            if amount is not None and self._counts(item, amount, sure)
+        ]
+        if usable:
+            *_, item, amount = max(usable, key=lambda one: one[:3])
+            return _Chosen(amount, item.field, item.row)
+        damaged = [item for item, amount in found if sure and amount is None and _is_damaged(item)]
+        return _Chosen(None, damaged[-1].field, damaged[-1].row) if damaged else None
+
+    @staticmethod
+    def _counts(item: Labelled, amount: PrintedAmount, sure: bool) -> bool:
+        if item.field in _KIND_OF_AMOUNT and amount.minor == 0:
+            return False
+        if sure or amount.marked:
+            return sure and amount.marked
+        if exponent(amount.currency) == 0:
+            return amount.clean and amount.minor >= 100
+        return amount.clean and item.field not in ("total", "refund", "void")  # "TOTAL 3" may count articles
+
+    def _amount(self, item: Labelled) -> PrintedAmount | None:
+        read = read_amount(item.value, self._settings.currency, self._settings.decimal)
+        if read is None and not item.value and item.below:
+            read = read_amount(item.below, self._settings.currency, self._settings.decimal)
+            return read if read is not None and read.clean else None
+        return read
+
+    def _received(self, chosen: _Chosen) -> _Chosen:
+        """A total that was not wholly paid counts as what was received, where no change was given."""
+        received = self._best([(item, self._amount(item)) for item in self._fields.get("received", [])], True)
+        if chosen.amount is None or received is None or received.amount is None or self._change():
+            return chosen
+        less = not chosen.amount.negative and 0 < received.amount.minor < chosen.amount.minor
+        return received if less and received.amount.currency == chosen.amount.currency else chosen
+
+    def _change(self) -> bool:
+        amounts = (self._amount(item) for item in self._fields.get("change", []))
+        return any(amount is not None and amount.minor > 0 for amount in amounts)
+
+    def _id(self, field: str) -> str | None:
+        """The first value of ``field`` that holds a digit; a value that is a card number leaves truncated."""
+        for item in self._fields.get(field, []):
+            match = _NUMBER.match(item.value) if item.value else _NUMBER.fullmatch(item.below)
+            if match and any(character.isdigit() for character in match.group()) and len(match.group()) <= 40:
+                return match.group() if field == "merchant_id" else scrub(match.group())
+        return None
+
+    def _code(self, field: str) -> str | None:
+        for item in self._fields.get(field, []):
+            match = _CODE.match(item.value) if item.value else _CODE.fullmatch(item.below)
+            if match and (any(c.isdigit() for c in match.group()) or (len(match.group()) == 6 and match.group().isupper())):
+                return match.group()
+        return None
+
+    def _time(self) -> PrintedTime | None:
+        """The labelled time, else the first one; never on a line that speaks of an expiry."""
+        expiries = {item.row for item in self._fields.get("expiry", [])}
+        labelled = [item.value or item.below for item in self._fields.get("time", [])]
+        lines = [line for row, line in enumerate(self._lines) if row not in expiries]
+        currency, order = self._settings.currency, self._settings.date_order
+        return find_time(labelled, currency, order) or find_time(lines, currency, order)
+
+    def _card(self) -> TruncatedPan | None:
+        for item in self._fields.get("card", []):
+            card = TruncatedPan.from_printed(item.value or item.below)
+            if card is not None:
+                return card
+        for line in self._lines:
+            match = _MASKED.search(line)
+            if match and (_SCHEME.search(line) or sum(c in "*#•·xX" for c in match.group()) >= 6):
+                return TruncatedPan(match["tail"]) if match["tail"].isascii() else None
+            if _SCHEME.search(line) and (tail := re.search(r"\*{4}(\d{4})", scrub(line))):
+                return TruncatedPan(tail[1])
+        return None
+
+    def _method(self) -> str | None:
+        """How it was paid, as printed: a method with its amount, or behind a label of payment."""
+        payments = {item.row for item in self._fields.get("payment", [])}
+        for item in self._fields.get("method", []):
+            amount = self._amount(item)
+            if item.row in payments or (amount is not None and amount.marked and amount.minor):
+                return item.label
+        cards = [item for item in self._fields.get("method", []) if _MASKED.match(item.value)]
+        return cards[0].label if cards else None
+
+    def _scheme(self, method: str | None) -> str | None:
+        lines = [item.value or item.below for item in self._fields.get("scheme", [])]
+        lines += [line for line in self._lines if _MASKED.search(line)]
+        for text in [*lines, method or ""]:
+            if match := _SCHEME.search(text):
+                return _SCHEMES[match.group().lower()]
+        return None
+
+
+def _is_damaged(item: Labelled) -> bool:
+    """Whether an amount stood there that cannot be read: an octet that is no text, or a price in no known form."""
+    text = item.value or item.below
+    return bool(re.search(r"\d", text) and ("\ufffd" in text or _PRICE.search(text)))
+
+
+def _identity(transaction: Transaction, time: PrintedTime | None, wallet_no: str | None) -> str | None:
+    """The key, or None where the slip does not tell itself from the next one of the same amount.
+
+    It does with a retrieval reference or a wallet's number, with a time to the second, with a number of its own and a
+    time or batch beside it, or with a time to the minute and a card. A short number alone starts again each day.
+    """
+    number = transaction.receipt_no or transaction.stan
+    numbered = number is not None and (time is not None or transaction.batch is not None or len(number) >= _LONG_NUMBER)
+    timed = time is not None and (time.seconds or bool(transaction.card or transaction.auth_code))
+    if not (transaction.rrn or wallet_no or numbered or timed):
+        return None
+    return _key(
+        transaction.terminal_id,
+        transaction.kind.word,
+        number,
+        transaction.batch,
+        transaction.rrn,
+        transaction.amount_minor,
+        time.digits if time else None,
+    )
+
+
+def _key(*parts: str | int | None) -> str:
+    return "|".join("" if part is None else str(part) for part in parts)

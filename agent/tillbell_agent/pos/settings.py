@@ -1,0 +1,63 @@
+"""What a source's configuration says to a dialect, checked where it is made; and the errors of a wrong one."""
+
+import codecs
+import difflib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tillbell_agent.pos.escpos_commands import PRINTERS
+
+
+class SettingsError(ValueError):
+    """A setting of a source cannot be used. ``field`` is its name in the configuration."""
+
+    def __init__(self, field: str, why: str) -> None:
+        super().__init__(f"{field}: {why}")
+        self.field = field
+        self.why = why
+
+
+def unknown_name(field: str, name: str, known: Iterable[str]) -> SettingsError:
+    """The error for a name that does not exist, with the nearest one that does."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names)}"
+    return SettingsError(field, f"unknown name {name!r}; {hint}")
+
+
+DECIMALS = ("auto", ".", ",")
+DATE_ORDERS = ("auto", "ymd", "dmy", "mdy")
+
+
+@dataclass(frozen=True, slots=True)
+class DialectSettings:
+    """The settings that dialects read; each reads those that concern it.
+
+    ``encoding``: Python's name of the text encoding that the till prints in. ``currency``: ISO 4217, for amounts
+    without a currency of their own. ``idle_s``: silence that ends a job. ``labels``: words of this shop's receipts
+    beside the built-in ones, ``{"total": ["应付"]}``. ``decimal``: the decimal separator, or "auto" (see ``money``).
+    ``date_order``: of dates in figures, or "auto" (see ``printed_time``). ``printer``: a family of ``PRINTERS``.
+    """
+
+    encoding: str = "gb18030"
+    currency: str = "CNY"
+    idle_s: float = 3.0
+    labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    decimal: str = "auto"
+    date_order: str = "auto"
+    printer: str = "epson"
+
+    def __post_init__(self) -> None:
+        try:
+            codecs.lookup(self.encoding)
+            b"".decode(self.encoding)
+        except (LookupError, ValueError) as error:
+            raise SettingsError("encoding", f"no text encoding is named {self.encoding!r}") from error
+        if not (len(self.currency) == 3 and self.currency.isascii() and self.currency.isupper()):
+            raise SettingsError("currency", f"{self.currency!r} is not three capital letters of ISO 4217")
+        if not (math.isfinite(self.idle_s) and 0 < self.idle_s <= 60):
+            raise SettingsError("idle_s", f"{self.idle_s!r} is not above 0 and at most 60 seconds")
+        for name, known in (("decimal", DECIMALS), ("date_order", DATE_ORDERS), ("printer", tuple(PRINTERS))):
+            if getattr(self, name) not in known:
+                raise unknown_name(name, str(getattr(self, name)), known)
