@@ -155,13 +155,13 @@ def _read_row_kind(item: Any) -> Kind:
 
 
 def _read_final(item: Any) -> bool:
-    if item is None or item is True or item is False:
-        return item is not False
+    if item is None or item is False:
+        return item is None
     raise BadItemError("false or null expected")
 
 
 def _read_critical(item: Any) -> bool:
-    if item is None or item is True or item is False:
+    if item is None or item is True:
         return item is True
     raise BadItemError("true or null expected")
 
@@ -245,13 +245,13 @@ _REFERENCES: Final[Layout] = (
     ("batch", _DIGITS),
     ("method", _METHOD),
     ("scheme", _SCHEME),
+    ("original_ref", _DIGITS),
 )
 _LAST: Final[Layout] = (
     ("currency", _CURRENCY),
     ("shop", _SHOP),
     ("final", _FINAL),
     ("result_code", _DIGITS),
-    ("original_ref", _DIGITS),
 )
 # Everything behind the kind.
 TRANSACTION: Final[Layout] = (

@@ -84,8 +84,13 @@ class Ratchet:
 
 
 def message_key(root: bytes, counter: int) -> bytes:
-    """The 32-octet key of any counter from a root, for a receiver. Raises ``CountersExhaustedError`` past 2^24 - 1."""
-    return Ratchet.start(root).jump(counter).message_key()
+    """The 32-octet key of any counter from a root, for a receiver; at most 768 HMACs. Raises ``CountersExhaustedError`` past 2^24 - 1."""
+    if not 0 <= counter < COUNTERS:
+        raise CountersExhaustedError
+    era = _repeat(root, b"era", counter >> 16)
+    epoch = _repeat(_hmac(era, b"epochs"), b"epoch", counter >> 8 & 255)
+    chain = _repeat(_hmac(epoch, b"chain"), b"next", counter & 255)
+    return _hmac(chain, b"key")
 
 
 def _begin_era(counter: int, era: bytes) -> Ratchet:
