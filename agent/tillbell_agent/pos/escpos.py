@@ -23,12 +23,16 @@ from tillbell_agent.pos.settings import DialectSettings
 
 MAX_LINE_OCTETS = 512  # the widest printers have 80 columns, of at most four octets in any encoding
 MAX_HEAD_LINES = 64  # who sells, numbers and time stand in the heading …
-MAX_TAIL_LINES = 192  # … total, payment and card at the end; of a longer receipt the articles between are dropped
+MAX_TAIL_LINES = (
+    192  # … total, payment and card at the end; of a longer receipt the articles between are dropped
+)
 BLANK_LINES_HINT = 4
 
 _UNREADABLE = "\ufffd"
 _DIGITISH = frozenset(b"0123456789.,")
-_DAMAGED_DIGITS = frozenset(b"\x11\x12\x13\x15\x16\x17\x18\x19")  # a digit with one bit lost; DC4 ends double width
+_DAMAGED_DIGITS = frozenset(
+    b"\x11\x12\x13\x15\x16\x17\x18\x19"
+)  # a digit with one bit lost; DC4 ends double width
 
 
 _Value = TypeVar("_Value")

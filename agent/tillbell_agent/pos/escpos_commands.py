@@ -12,10 +12,10 @@ NOT_THIS_COMMAND = -1
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """``head`` octets (prefix included) say how many more follow: ``extra(head)``; -1: no such command (noise)."""
+    """``head`` octets (prefix included) say how many more follow: ``more(head)``; -1: no such command (noise)."""
 
     head: int
-    extra: Callable[[bytes], int]
+    more: Callable[[bytes], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,12 @@ class Terminated:
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """After ``head`` octets, ``times(head)`` items, each with ``item_head`` octets that say ``extra(head, item)``."""
+    """After ``head`` octets, ``times(head)`` items, each with ``item_head`` octets that say ``more(head, item)``."""
 
     head: int
     times: Callable[[bytes], int]
     item_head: int
-    extra: Callable[[bytes, bytes], int]
+    more: Callable[[bytes, bytes], int]
 
 
 Rule = Counted | Terminated | Repeated
@@ -114,7 +114,9 @@ EPSON_RULES: Mapping[bytes, Rule] = {
     **_group(0x1B, 10, b"W"),
     b"\x1b(": _declared(5),
     b"\x1b*": Counted(5, _bit_image),
-    b"\x1b&": Repeated(5, lambda head: max(head[4] - head[3] + 1, 0), 1, lambda head, item: head[2] * item[0]),
+    b"\x1b&": Repeated(
+        5, lambda head: max(head[4] - head[3] + 1, 0), 1, lambda head, item: head[2] * item[0]
+    ),
     b"\x1bD": Terminated(2, 0, _TABS_LIMIT, text_only=False),
     # GS
     **_group(0x1D, 2, b":c"),
@@ -140,7 +142,9 @@ EPSON_RULES: Mapping[bytes, Rule] = {
     b"\x1c2": _fixed(4 + 72),  # one 24 x 24 glyph
     b"\x1c(": _declared(5),
     b"\x1c(C": _declared(7, least=2),  # its function and parameter choose the text encoding
-    b"\x1cq": Repeated(3, lambda head: head[2], 4, lambda _head, i: 8 * (i[0] + 256 * i[1]) * (i[2] + 256 * i[3])),
+    b"\x1cq": Repeated(
+        3, lambda head: head[2], 4, lambda _head, i: 8 * (i[0] + 256 * i[1]) * (i[2] + 256 * i[3])
+    ),
     b"\x1cg": Counted(10, lambda head: (head[8] + 256 * head[9]) if head[2] == 0x31 else 0),
     # DLE
     b"\x10\x04": Counted(3, lambda head: 1 if head[2] in (7, 8, 18) else 0),

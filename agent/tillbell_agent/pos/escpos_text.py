@@ -21,10 +21,8 @@ CODE_PAGES: Mapping[int, str] = {
 _NATIONAL: Mapping[int, Mapping[int, str]] = {
     3: {ord("#"): "£"}, 8: {ord("\\"): "¥"}, 13: {ord("\\"): "₩"}, 15: {ord("$"): "¥"},
 }  # fmt: skip
-_MULTI_BYTE = frozenset(
-    codecs.lookup(name).name
-    for name in "gb18030 gbk gb2312 big5 big5hkscs cp950 euc_kr cp949 johab shift_jis cp932 euc_jp utf_8".split()
-)
+_MULTI_BYTE_NAMES = "gb18030 gbk gb2312 big5 big5hkscs cp950 euc_kr cp949 johab shift_jis cp932 euc_jp utf_8"
+_MULTI_BYTE = frozenset(codecs.lookup(name).name for name in _MULTI_BYTE_NAMES.split())
 
 
 class TextDecoder:

@@ -13,7 +13,15 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-from tillbell_agent.pos.escpos_commands import NOT_THIS_COMMAND, PRINTERS, Counted, Printer, Repeated, Rule, Terminated
+from tillbell_agent.pos.escpos_commands import (
+    NOT_THIS_COMMAND,
+    PRINTERS,
+    Counted,
+    Printer,
+    Repeated,
+    Rule,
+    Terminated,
+)
 
 # The largest thing that printers take in one command is a downloaded set of logos, 384 KiB; twice that and more is
 # noise that reads as a length.
@@ -179,7 +187,7 @@ def _body_of(rule: Rule, head: bytes) -> _Body | None:
     """What follows ``head``, or None where the head cannot be this command's."""
     body = _Body(head, rule.head, rule=rule)
     if isinstance(rule, Counted):
-        body.skip = rule.extra(head)
+        body.skip = rule.more(head)
         return None if body.skip == NOT_THIS_COMMAND or body.skip > MAX_DECLARED_OCTETS else body
     if isinstance(rule, Terminated):
         body.ends_left, body.budget = rule.count, rule.limit
@@ -214,5 +222,5 @@ def _next_item(body: _Body, data: bytes, at: int) -> tuple[int, bool]:
     if len(item) < rule.item_head:
         return at, False
     body.items_left -= 1
-    body.skip = rule.extra(body.head, item)
+    body.skip = rule.more(body.head, item)
     return at + rule.item_head, body.octets + body.skip > MAX_DECLARED_OCTETS

@@ -45,9 +45,13 @@ class ReceiptLabels:
         """REFUND TOTAL|TOTAL REFUND|REFUND AMOUNT|AMOUNT REFUNDED|退款金额|退款合计|退货金额|退货合计|应退|应退金额|实退|实退金额
         MONTANT REMBOURSE|MONTANT REMBOURSÉ|ERSTATTUNGSBETRAG|환불금액|반품금액"""
     )
-    void_total: tuple[str, ...] = _words("VOID TOTAL|TOTAL VOID|VOID AMOUNT|VOIDED TOTAL|撤销金额|STORNOBETRAG|취소금액")
+    void_total: tuple[str, ...] = _words(
+        "VOID TOTAL|TOTAL VOID|VOID AMOUNT|VOIDED TOTAL|撤销金额|STORNOBETRAG|취소금액"
+    )
     refund: tuple[str, ...] = _words("REFUND|退款|退货|RÜCKERSTATTUNG|REMBOURSEMENT|환불|반품")
-    void: tuple[str, ...] = _words("VOID|VOIDED|VOID SALE|SALE VOID|撤销|消费撤销|撤单|STORNO|ANNULATION|취소|승인취소|결제취소|거래취소")
+    void: tuple[str, ...] = _words(
+        "VOID|VOIDED|VOID SALE|SALE VOID|撤销|消费撤销|撤单|STORNO|ANNULATION|취소|승인취소|결제취소|거래취소"
+    )
 
     kind: tuple[str, ...] = _words(
         """交易类型|交易类别|消费类别|交易种类|交易名称|TRANS TYPE|TRANSACTION TYPE|TXN TYPE|TRAN TYPE|TYPE|거래구분|거래유형
@@ -59,7 +63,9 @@ class ReceiptLabels:
         ORDER|CHECK NO|TICKET|TICKET NO|TICKET N°|BILL NO|BELEG|BELEG-NR|BELEGNUMMER|BON-NR|BONNUMMER|RECHNUNGS-NR|RECHNUNG NR
         QUITTUNGS-NR|REÇU NO|RECU NO|FACTURE NO|N° TICKET|SALE NO|SALE ID|영수증번호|영수증 번호|주문번호|전표번호|거래번호"""
     )
-    wallet_no: tuple[str, ...] = _words("交易单号|微信单号|支付宝单号|商户单号|商户订单号|支付单号|付款单号|平台单号|微信订单号|支付宝订单号")
+    wallet_no: tuple[str, ...] = _words(
+        "交易单号|微信单号|支付宝单号|商户单号|商户订单号|支付单号|付款单号|平台单号|微信订单号|支付宝订单号"
+    )
     rrn: tuple[str, ...] = _words(
         """参考号|交易参考号|系统参考号|检索参考号|REFER NO|REF|REF NO|REF NUM|REF NUMBER|REFERENCE|REFERENCE NO|REFERENCE NUMBER|RRN
         RETRIEVAL REF|RETRIEVAL REF NO|참조번호"""
@@ -72,7 +78,9 @@ class ReceiptLabels:
         APPROVAL|APPROVAL CODE|APPROVAL NO|APPR CODE|APP CODE|APPR|GENEHMIGUNGS-NR|GENEHMIGUNGSNUMMER|AUTORISIERUNGS-NR
         AUT-NR|NO AUTO|N° AUTO|NUMERO AUTORISATION|AUTORISATION|승인번호|승인 번호"""
     )
-    batch: tuple[str, ...] = _words("批次号|批次号码|批次|BATCH|BATCH NO|BATCH NUMBER|BATCH NUM|BATCH ID|배치번호")
+    batch: tuple[str, ...] = _words(
+        "批次号|批次号码|批次|BATCH|BATCH NO|BATCH NUMBER|BATCH NUM|BATCH ID|배치번호"
+    )
     terminal_id: tuple[str, ...] = _words(
         """终端编号|终端号|终端号码|终端ID|TERMINAL|TERMINAL NO|TERMINAL ID|TERM ID|TERM NO|TID|TERMINALNUMMER|TERMINAL-NR
         단말기번호|단말기 번호|단말번호"""
@@ -85,7 +93,9 @@ class ReceiptLabels:
         """卡号|银行卡号|支付卡号|CARD|CARD NO|CARD NUM|CARD NUMBER|CARD #|PAN|ACCT|ACCT NO|ACCOUNT|ACCOUNT NO|KARTE|KARTEN-NR|KARTENNUMMER
         CARTE|NO CARTE|N° CARTE|NUMERO CARTE|CARTE BANCAIRE|카드번호|카드 번호"""
     )
-    scheme: tuple[str, ...] = _words("卡组织|卡类型|卡别|CARD TYPE|CARD SCHEME|CARD BRAND|APP LABEL|APPLICATION LABEL|KARTENART|카드종류|카드사")
+    scheme: tuple[str, ...] = _words(
+        "卡组织|卡类型|卡别|CARD TYPE|CARD SCHEME|CARD BRAND|APP LABEL|APPLICATION LABEL|KARTENART|카드종류|카드사"
+    )
     payment: tuple[str, ...] = _words(
         "支付方式|付款方式|结算方式|结账方式|收款方式|支付类型|支付渠道|PAYMENT|PAYMENT METHOD|PAYMENT TYPE|PAID BY|TENDER|ZAHLUNGSART|ZAHLART|결제수단|결제방법"
     )
@@ -102,9 +112,13 @@ class ReceiptLabels:
         """原凭证号|原参考号|原交易参考号|原交易流水号|原流水号|原交易凭证号|原单号|原订单号|原系统参考号|ORIG VOUCHER NO|ORIG TRACE|ORIG REF
         ORIGINAL RECEIPT|ORIGINAL RECEIPT NO|ORIGINAL TRACE|ORIGINAL REF|ORIGINAL INVOICE|ORIG RECEIPT|ORIG INVOICE|ORIG REF NO"""
     )
-    result: tuple[str, ...] = _words("应答码|返回码|响应码|RESPONSE CODE|RESP CODE|RC|RESULT CODE|RESPONSE|ANTWORTCODE|응답코드")
+    result: tuple[str, ...] = _words(
+        "应答码|返回码|响应码|RESPONSE CODE|RESP CODE|RC|RESULT CODE|RESPONSE|ANTWORTCODE|응답코드"
+    )
     count: tuple[str, ...] = _words("笔数|总笔数|交易笔数|合计笔数|COUNT|TOTAL COUNT|ANZAHL|건수")
-    expiry: tuple[str, ...] = _words("有效期|卡有效期|EXP|EXP DATE|EXPIRY|EXPIRY DATE|EXPIRES|EXPIRATION|GÜLTIG BIS|VALID THRU|VALIDITE|유효기간")
+    expiry: tuple[str, ...] = _words(
+        "有效期|卡有效期|EXP|EXP DATE|EXPIRY|EXPIRY DATE|EXPIRES|EXPIRATION|GÜLTIG BIS|VALID THRU|VALIDITE|유효기간"
+    )
     other: tuple[str, ...] = _words(
         """SUB TOTAL|SUBTOTAL|SOUS TOTAL|ZWISCHENSUMME|TOTAL TAX|TOTAL VAT|TOTAL GST|TOTAL MWST|TOTAL TVA|TOTAL HT|TOTAL ITEMS|TOTAL ITEM
         TOTAL QTY|TOTAL QUANTITY|TOTAL DISCOUNT|TOTAL DISCOUNTS|TOTAL SAVINGS|TOTAL SAVED|TOTAL POINTS|TOTAL TIP|TOTAL NET|TOTAL COUNT OF
@@ -149,7 +163,9 @@ class ReceiptLabels:
         """消费撤销|撤销|完成撤销|预授权完成撤销|退货撤销|已撤销|撤单|VOID|VOIDED|STORNO|STORNIERT|ANNULATION|ANNULE|ANNULÉ|취소|승인취소|신용취소|신용승인취소|카드취소|결제취소
         거래취소|현금결제취소|매출취소"""
     )
-    reversal_words: tuple[str, ...] = _words("冲正|自动冲正|交易冲正|REVERSAL|REVERSED|AUTO REVERSAL|AUTOMATIC REVERSAL")
+    reversal_words: tuple[str, ...] = _words(
+        "冲正|自动冲正|交易冲正|REVERSAL|REVERSED|AUTO REVERSAL|AUTOMATIC REVERSAL"
+    )
     preauth_words: tuple[str, ...] = _words(
         """预授权|AUTH|PREAUTH|PRE AUTH|PRE-AUTH|PREAUTHORIZATION|PREAUTHORISATION|PRE-AUTHORIZATION|PRE-AUTHORISATION|AUTH ONLY|AUTHORIZATION
         AUTHORISATION|AUTHORIZATION ONLY|RESERVIERUNG|PREAUTORISATION|PRÉAUTORISATION"""
@@ -165,7 +181,9 @@ class ReceiptLabels:
         """消费|消费交易|扫码支付|扫码消费|支付|收款|销售|SALE|PURCHASE|PAYMENT|DEBIT|VENTE|ACHAT|ZAHLUNG|KAUF|KARTENZAHLUNG|승인|신용승인|매출|현금결제승인
         POS签购单|签购单|APPROVED"""
     )
-    no_sale_words: tuple[str, ...] = _words("余额查询|查询余额|签到|签退|BALANCE INQUIRY|BALANCE ENQUIRY|LOGON|LOGOFF|CARD VERIFICATION|DIAGNOSE|잔액조회")
+    no_sale_words: tuple[str, ...] = _words(
+        "余额查询|查询余额|签到|签退|BALANCE INQUIRY|BALANCE ENQUIRY|LOGON|LOGOFF|CARD VERIFICATION|DIAGNOSE|잔액조회"
+    )
     filler_words: tuple[str, ...] = _words(
         """POS|RECEIPT|RECEIPTS|SLIP|COPY|TICKET|TRANSACTION|TXN|SALE|CARD|PAYMENT|CREDIT|DEBIT|HOST|RESULT|RESPONSE|STATUS|MERCHANT|CUSTOMER|CARDHOLDER
         REPORT|SUMMARY|SUCCESSFUL|SUCCESS|OK|DETAIL|BATCH|OF|THE|A|IS|THIS|WAS|YOUR|ORIGINAL|NO|NR|FOR|BY|ORDER|ZAHLUNG|BELEG|KARTENZAHLUNG|PAIEMENT|CARTE|BANCAIRE
@@ -197,13 +215,42 @@ def _checked(name: str, words: Sequence[str]) -> list[str]:
         raise SettingsError(f"labels.{name}", "is not a list of texts")
     for word in words:
         if not any(character.isalpha() for character in word) or len(word) > _MAX_WORD:
-            raise SettingsError(f"labels.{name}", f"{word!r} is not a label: letters, at most {_MAX_WORD} characters")
+            raise SettingsError(
+                f"labels.{name}", f"{word!r} is not a label: letters, at most {_MAX_WORD} characters"
+            )
     return list(words)
 
 
 BUILT_IN = ReceiptLabels()
 # The fields whose words stand before values; the last ones win where a word is in two. The others are titles.
-VALUE_FIELDS = tuple(
-    "other expiry count result original_ref time method payment scheme card merchant_id terminal_id batch auth_code stan "
-    "rrn wallet_no receipt_no kind void refund void_total refund_total change received amount total due paid".split()
+VALUE_FIELDS = (
+    "other",
+    "expiry",
+    "count",
+    "result",
+    "original_ref",
+    "time",
+    "method",
+    "payment",
+    "scheme",
+    "card",
+    "merchant_id",
+    "terminal_id",
+    "batch",
+    "auth_code",
+    "stan",
+    "rrn",
+    "wallet_no",
+    "receipt_no",
+    "kind",
+    "void",
+    "refund",
+    "void_total",
+    "refund_total",
+    "change",
+    "received",
+    "amount",
+    "total",
+    "due",
+    "paid",
 )

@@ -10,14 +10,19 @@ is "," and they are a group of thousands: never a guess.
 import re
 from dataclasses import dataclass
 
-_EXPONENT_0 = frozenset("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split())
-_EXPONENT_3 = frozenset("BHD IQD JOD KWD LYD OMR TND".split())
-_EXPONENT_2 = frozenset(
+
+def _codes(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_EXPONENT_0 = _codes("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF")
+_EXPONENT_3 = _codes("BHD IQD JOD KWD LYD OMR TND")
+_EXPONENT_2 = _codes(
     "AED ARS AUD BDT BGN BOB BRL CAD CHF CNY COP CRC CZK DKK DOP EGP ETB EUR GBP GEL GHS GTQ HKD HUF IDR ILS INR KES "
     "KHR KZT LAK LKR MAD MDL MMK MOP MXN MYR MZN NGN NOK NPR NZD PEN PHP PKR PLN QAR RON RSD RUB SAR SEK SGD THB TRY "
-    "TWD TZS UAH USD UYU UZS ZAR ZMW".split()
+    "TWD TZS UAH USD UYU UZS ZAR ZMW"
 )
-_DOLLARS = frozenset("USD AUD CAD HKD NZD SGD TWD MXN ARS CLP COP UYU BRL DOP".split())
+_DOLLARS = _codes("USD AUD CAD HKD NZD SGD TWD MXN ARS CLP COP UYU BRL DOP")
 _MAX_DIGITS = 12  # ISO 8583 field 4 is n12; a longer number is a reference
 
 # What stands beside amounts, and the currency that it means.
@@ -74,7 +79,9 @@ def read_amount(text: str, currency: str, decimal: str = "auto") -> PrintedAmoun
         if decimal != "," or digits_before[1] is None or not re.match(r"\d{3}(?!\d)", number):
             return None  # "2 150,00": two thousand, or two of 150? "1 0.80": what was the octet between?
         at = digits_before.start(1)
-        return read_amount(text[:at] + digits_before[1].replace(" ", "") + text[match.start("number") :], currency, decimal)
+        return read_amount(
+            text[:at] + digits_before[1].replace(" ", "") + text[match.start("number") :], currency, decimal
+        )
     read = _minor(number, exponent(printed), decimal)
     if read is None:
         return None

@@ -10,7 +10,10 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-_DAY_FIRST = frozenset("EUR GBP CHF PLN CZK DKK NOK SEK RON BGN INR AUD NZD BRL ARS CLP COP SGD MYR THB IDR VND".split())
+_DAY_FIRST_CURRENCIES = (
+    "EUR GBP CHF PLN CZK DKK NOK SEK RON BGN INR AUD NZD BRL ARS CLP COP SGD MYR THB IDR VND"
+)
+_DAY_FIRST = frozenset(_DAY_FIRST_CURRENCIES.split())
 _DATE = re.compile(
     r"(?<![\d.,/*-])(?:"
     r"(?P<y>20\d\d)\s?(?P<s1>[-/.年])\s?(?P<m>\d{1,2})\s?[-/.月]\s?(?P<d>\d{1,2})日?"
@@ -46,7 +49,11 @@ def find_time(lines: list[str], currency: str, order: str = "auto") -> PrintedTi
 
 
 def _joined(date: re.Match[str], time: re.Match[str], currency: str, order: str) -> PrintedTime | None:
-    digits = re.sub(r"\D", "", date.group()) + re.sub(r"\D", "", time.group()) + (time["ap"] or "").upper().replace(".", "")
+    digits = (
+        re.sub(r"\D", "", date.group())
+        + re.sub(r"\D", "", time.group())
+        + (time["ap"] or "").upper().replace(".", "")
+    )
     hour, minute, second = int(time["h"]), int(time["m"]), int(time["s"] or 0)
     if time["ap"] and not 1 <= hour <= 12:
         return None

@@ -8,20 +8,24 @@ of unknown amount, a till receipt without a total is no transaction.
 import re
 from dataclasses import dataclass
 
-from tillbell_protocol.event import Kind, Settlement, Transaction
-from tillbell_protocol.pan import TruncatedPan, scrub
-
 from tillbell_agent.pos.dialect import DialectEvent, Ignored, SettlementHeard, TransactionCompleted
 from tillbell_agent.pos.fields import FieldFinder, Labelled, normal_line
 from tillbell_agent.pos.labels import BUILT_IN
 from tillbell_agent.pos.money import PrintedAmount, exponent, read_amount
 from tillbell_agent.pos.printed_time import PrintedTime, find_time
 from tillbell_agent.pos.settings import DialectSettings
+from tillbell_protocol.event import Kind, Settlement, Transaction
+from tillbell_protocol.pan import TruncatedPan, scrub
 
 # Which label's amount counts, first to last; two fields in one row have the same rank.
 _RANKS = (("paid",), ("refund_total", "void_total"), ("due",), ("total",), ("refund", "void"), ("amount",))
 _RANK = {field: rank for rank, row in enumerate(_RANKS) for field in row}
-_KIND_OF_AMOUNT = {"refund_total": Kind.REFUND, "refund": Kind.REFUND, "void_total": Kind.VOID, "void": Kind.VOID}
+_KIND_OF_AMOUNT = {
+    "refund_total": Kind.REFUND,
+    "refund": Kind.REFUND,
+    "void_total": Kind.VOID,
+    "void": Kind.VOID,
+}
 # What a transaction type or a title means, the more particular before the more general.
 _KINDS = (
     ("completion", Kind.PREAUTH_COMPLETION),
@@ -33,13 +37,17 @@ _KINDS = (
 _NUMBER = re.compile(r"\w(?:[\w\-/]*\w)?")
 _CODE = re.compile(r"[0-9A-Za-z]{2,8}(?![\w-])")
 _PRICE = re.compile(r"\d[.,]\d\d(?!\d)")
-_MASKED = re.compile(r"(?<![\w*#•·])(?:\d{4,8}[ -]?)?(?:[*#•·xX]{2,}[ -]?)+(?P<tail>\d{4})(?![\d*#•·]|[ -]?[*#•·]{2})")
+_MASKED = re.compile(
+    r"(?<![\w*#•·])(?:\d{4,8}[ -]?)?(?:[*#•·xX]{2,}[ -]?)+(?P<tail>\d{4})(?![\d*#•·]|[ -]?[*#•·]{2})"
+)
 _SCHEMES = {
     "visa": "VISA", "mastercard": "MASTERCARD", "master card": "MASTERCARD", "maestro": "MAESTRO", "amex": "AMEX",
     "american express": "AMEX", "unionpay": "UNIONPAY", "银联": "UNIONPAY", "jcb": "JCB", "diners": "DINERS",
     "discover": "DISCOVER", "girocard": "GIROCARD", "interac": "INTERAC", "rupay": "RUPAY", "mir": "MIR", "elo": "ELO",
 }  # fmt: skip
-_SCHEME = re.compile("|".join(rf"(?<![a-z]){name}(?![a-z])" for name in sorted(_SCHEMES, key=len, reverse=True)), re.I)
+_SCHEME = re.compile(
+    "|".join(rf"(?<![a-z]){name}(?![a-z])" for name in sorted(_SCHEMES, key=len, reverse=True)), re.I
+)
 _LONG_NUMBER = 8  # characters of a number that a shop does not use twice
 
 
@@ -113,7 +121,13 @@ class _Receipt:
             terminal_time=time.value if time else None,
         )
         unique = heard.batch or (time and time.seconds)
-        parts = (heard.terminal_id, "settlement", heard.batch, heard.amount_minor, time.digits if time else None)
+        parts = (
+            heard.terminal_id,
+            "settlement",
+            heard.batch,
+            heard.amount_minor,
+            time.digits if time else None,
+        )
         return SettlementHeard(heard, _key(*parts) if unique else None)
 
     def transaction(self) -> DialectEvent:
@@ -163,7 +177,9 @@ class _Receipt:
                 return kind
         if "sale" not in classes:
             for word, kind in _KINDS:
-                if any(word in named and self._is_heading(row, chosen) for row, named in enumerate(self._titles)):
+                if any(
+                    word in named and self._is_heading(row, chosen) for row, named in enumerate(self._titles)
+                ):
                     return kind
             if chosen and chosen.field in _KIND_OF_AMOUNT:
                 return _KIND_OF_AMOUNT[chosen.field]
@@ -175,7 +191,10 @@ class _Receipt:
         return row < priced or chosen is None or row > chosen.row
 
     def _is_card_slip(self, classes: set[str], card: TruncatedPan | None, kind: Kind) -> bool:
-        stated = bool(classes & {"sale", "completion", "void", "refund", "reversal", "preauth"}) or kind is Kind.DECLINED
+        stated = (
+            bool(classes & {"sale", "completion", "void", "refund", "reversal", "preauth"})
+            or kind is Kind.DECLINED
+        )
         authorised = card is not None and bool(self._code("auth_code") or self._id("rrn"))
         return authorised or (stated and bool(card or self._id("terminal_id") or self._id("rrn")))
 
@@ -244,7 +263,10 @@ class _Receipt:
     def _code(self, field: str) -> str | None:
         for item in self._fields.get(field, []):
             match = _CODE.match(item.value) if item.value else _CODE.fullmatch(item.below)
-            if match and (any(c.isdigit() for c in match.group()) or (len(match.group()) == 6 and match.group().isupper())):
+            if match and (
+                any(c.isdigit() for c in match.group())
+                or (len(match.group()) == 6 and match.group().isupper())
+            ):
                 return match.group()
         return None
 
@@ -301,7 +323,9 @@ def _identity(transaction: Transaction, time: PrintedTime | None, wallet_no: str
     time or batch beside it, or with a time to the minute and a card. A short number alone starts again each day.
     """
     number = transaction.receipt_no or transaction.stan
-    numbered = number is not None and (time is not None or transaction.batch is not None or len(number) >= _LONG_NUMBER)
+    numbered = number is not None and (
+        time is not None or transaction.batch is not None or len(number) >= _LONG_NUMBER
+    )
     timed = time is not None and (time.seconds or bool(transaction.card or transaction.auth_code))
     if not (transaction.rrn or wallet_no or numbered or timed):
         return None
