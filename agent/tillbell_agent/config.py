@@ -26,6 +26,8 @@ from tillbell_agent.config_fields import (
     phone,
 )
 from tillbell_agent.config_lines import key_lines
+from tillbell_agent.pos.registry import DIALECTS, DialectSettings, SettingsError, make_dialect
+from tillbell_agent.pos.settings import DATE_ORDERS, DECIMALS
 from tillbell_protocol.iso4217 import alpha_code, decimal_places
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "Problem",
     "RecipientConfig",
     "SourceConfig",
+    "dialect_settings",
     "load",
     "parse",
 ]
@@ -74,6 +77,8 @@ class SourceConfig:
     idle_s: float = 3.0
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     decimal: str = "auto"
+    date_order: str = "auto"
+    printer: str = "epson"
     bytesize: int = 8
     parity: str = "N"
     stopbits: float = 1
@@ -121,8 +126,21 @@ class Config:
 Resolve = Callable[[str], str]
 
 
+def dialect_settings(source: SourceConfig, device: DeviceConfig) -> DialectSettings:
+    """What the source's dialect is made with. Raises SettingsError, never for a source of a ``Config``."""
+    return DialectSettings(
+        encoding=source.encoding,
+        currency=source.currency or device.currency,
+        idle_s=source.idle_s,
+        labels=source.labels,
+        decimal=source.decimal,
+        date_order=source.date_order,
+        printer=source.printer,
+    )
+
+
 def parse(
-    text: str, filename: str, *, resolve: Resolve = str, dialects: Collection[str] | None = None
+    text: str, filename: str, *, resolve: Resolve = str, dialects: Collection[str] = DIALECTS
 ) -> Config:
     """One file's text → Config. Raises ConfigError with every problem.
 
@@ -141,7 +159,7 @@ def load(path: Path) -> Config:
 
 
 def parse_all(
-    files: Sequence[tuple[str, str]], *, resolve: Resolve = str, dialects: Collection[str] | None = None
+    files: Sequence[tuple[str, str]], *, resolve: Resolve = str, dialects: Collection[str] = DIALECTS
 ) -> Config:
     """Several (name, text), merged: tables join, arrays of tables follow each other, a key twice is a problem."""
     places = Places({}, files[0][0])
@@ -154,7 +172,9 @@ def parse_all(
             "schema", why=f"schema {data['schema']!r} is not known: this program reads schema {SCHEMA}"
         )
         raise ConfigError(places.problems)
-    config = _config(top, Path(files[0][0]).parent, _dialect_names() if dialects is None else dialects)
+    config = _config(top, Path(files[0][0]).parent, dialects)
+    if not places.problems:
+        _makes_dialects(top, config)
     _unique_names(top, config)
     _unique_ports(top, config, resolve)
     if places.problems:
@@ -208,7 +228,9 @@ def _source(table: Table, base: Path, dialects: Collection[str]) -> SourceConfig
         currency=table.optional_text("currency", check=_currency),
         idle_s=table.number("idle_s", 3.0, check=between(0.1, 60)),
         labels=table.lists_of_text("labels"),
-        decimal=table.text("decimal", "auto", check=one_of("auto", ".", ",")),
+        decimal=table.text("decimal", "auto", check=one_of(*DECIMALS)),
+        date_order=table.text("date_order", "auto", check=one_of(*DATE_ORDERS)),
+        printer=table.text("printer", "epson"),
         bytesize=table.integer("bytesize", 8, check=one_of(7, 8)),
         parity=table.text("parity", "N", check=one_of("N", "E", "O")),
         stopbits=table.number("stopbits", 1, check=one_of(1, 1.5, 2)),
@@ -243,6 +265,18 @@ def _recipient(table: Table) -> RecipientConfig:
 def _port(table: Table, base: Path) -> str:
     port = table.text("port")
     return str(base / port) if port and "://" not in port else port
+
+
+def _makes_dialects(top: Table, config: Config) -> None:
+    """Make each source's dialect once: it knows best which labels and printers exist."""
+    for place, source in enumerate(config.sources):
+        if source.dialect in DIALECTS:
+            try:
+                make_dialect(source.dialect, dialect_settings(source, config.device))
+            except SettingsError as error:
+                top.complain(
+                    "source", place, *error.field.split("."), why=f'[[source]] "{source.name}": {error}'
+                )
 
 
 def _unique_names(top: Table, config: Config) -> None:
@@ -329,12 +363,6 @@ def _read(path: Path) -> str:
         line = error.object[: error.start].count(b"\n") + 1
         why = "this is not UTF-8. Save the file as UTF-8"
         raise ConfigError([Problem(str(path), line, why)]) from error
-
-
-def _dialect_names() -> Collection[str]:
-    from tillbell_agent.pos.registry import DIALECTS  # noqa: PLC0415 (the tables of all dialects: only when asked)
-
-    return DIALECTS
 
 
 def _name(value: str) -> str | None:

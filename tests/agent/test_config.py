@@ -4,8 +4,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tillbell_agent.config import ConfigError, load, parse
+
+from tillbell_agent.config import ConfigError, dialect_settings, load, parse
 from tillbell_agent.config_lines import key_lines, line_of
+from tillbell_agent.pos.registry import make_dialect
 
 DIALECTS = ("escpos", "hypercom", "zvt")
 
@@ -137,6 +139,11 @@ def test_relative_paths_are_counted_from_the_file() -> None:
         ('"+8613800138000"', '"+8613800138000\\n"', "\\n", ["no phone number"]),
         ('name = "hq"', 'name = "owner"', "name = ", ["second [[recipient]]", '"owner"']),
         ('name = "hq"', 'name = "h q"', "h q", ["without spaces"]),
+        ("baudrate = 9600", 'decimal = ";"', "decimal", ['";"', "auto"]),
+        ("baudrate = 9600", 'printer = "pyramide"', "printer =", ["pyramide", "pyramid"]),
+        ("baudrate = 9600", 'labels = { totl = ["应付"] }', "totl", ["totl", "total"]),
+        ("baudrate = 9600", 'labels = { total = ["123"] }', "total", ["123"]),
+        ("baudrate = 9600", 'labels = { total = "应付" }', "total", ["list of texts"]),
         ("schema = 1", "schema = 2", "schema", ["schema 2", "schema 1"]),
         ("schema = 1", 'schema = "1"', "schema", ["schema"]),
     ],
@@ -179,6 +186,18 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file() -> None:
     found = problems(text)
     assert [number for number, _ in found] == sorted(number for number, _ in found)
     assert len(found) == 4  # unknown, missing, wrong type, no phone number
+
+
+def test_a_wrong_label_is_told_where_it_stands() -> None:
+    text = changed('encoding = "gb18030"\n', '[source.labels]\ntotal = ["应付"]\ntotl = ["应付"]\n')
+    assert [number for number, _ in problems(text)] in ([line("totl", text)], [line("[source.labels]", text)])
+
+
+def test_the_settings_of_a_dialect_come_from_its_source_and_the_device() -> None:
+    config = parse(changed("baudrate = 9600", 'date_order = "dmy"'), "c.toml")
+    settings = dialect_settings(config.sources[0], config.device)
+    assert (settings.currency, settings.encoding, settings.date_order) == ("CNY", "gb18030", "dmy")
+    assert make_dialect(config.sources[0].dialect, settings).next_deadline() is None
 
 
 def test_a_missing_device_table_is_one_problem_and_its_keys_follow() -> None:

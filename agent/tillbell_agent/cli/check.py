@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tillbell_agent.cli.common import add_config, add_json, print_json
 from tillbell_agent.cli.errors import OK, USAGE
-from tillbell_agent.config import Config, ConfigError, ModemConfig, SourceConfig, load
+from tillbell_agent.config import Config, ConfigError, load
 from tillbell_agent.notify.text import TextContext, render
 from tillbell_protocol.event import Kind, Transaction
 from tillbell_protocol.pan import TruncatedPan
@@ -74,8 +74,8 @@ def examine(path: Path) -> Iterator[Finding]:
     for count, word in counts:
         if not count:
             yield Finding("warn", "configuration", f"there is no [[{word}]]: {_WITHOUT[word]}. Add one")
-    for user in (*config.sources, *config.modems):
-        yield port_finding(user)
+    yield from (port_finding("source", source.name, source.port) for source in config.sources)
+    yield from (port_finding("modem", modem.name, modem.port) for modem in config.modems)
     yield from (pin_finding(modem.pin_file) for modem in config.modems if modem.pin_file)
     yield state_finding(config.state_dir)
     yield guard_finding(config.guard_path)
@@ -85,23 +85,22 @@ def examine(path: Path) -> Iterator[Finding]:
 _WITHOUT = {"source": "nothing is heard", "modem": "nothing can be sent", "recipient": "nobody is told"}
 
 
-def port_finding(user: SourceConfig | ModemConfig) -> Finding:
+def port_finding(kind: str, name: str, port: str) -> Finding:
     """A port that is absent now is a warning: the agent waits for it."""
-    kind = "source" if isinstance(user, SourceConfig) else "modem"
-    about = f'{kind} "{user.name}"'
-    if "://" in user.port:
-        return Finding("ok", about, f"port {user.port}")
+    about = f'{kind} "{name}"'
+    if "://" in port:
+        return Finding("ok", about, f"port {port}")
     try:
-        mode = os.stat(user.port).st_mode
+        mode = os.stat(port).st_mode
     except OSError as error:
         wait = "Plug it in, or see ls /dev/serial/by-id; the agent waits for it"
-        return Finding("warn", about, f"port {user.port} is not there: {error.strerror}. {wait}")
+        return Finding("warn", about, f"port {port} is not there: {error.strerror}. {wait}")
     if not stat.S_ISCHR(mode):
-        return Finding("fail", about, f"{user.port} is no serial port. Name a device below /dev")
-    if not os.access(user.port, os.R_OK | os.W_OK):
+        return Finding("fail", about, f"{port} is no serial port. Name a device below /dev")
+    if not os.access(port, os.R_OK | os.W_OK):
         group = "Add the agent's user to the group that owns it: usermod -aG dialout USER"
-        return Finding("warn", about, f"port {user.port} may not be opened by this user. {group}")
-    return Finding("ok", about, f"port {user.port}")
+        return Finding("warn", about, f"port {port} may not be opened by this user. {group}")
+    return Finding("ok", about, f"port {port}")
 
 
 def pin_finding(path: Path) -> Finding:

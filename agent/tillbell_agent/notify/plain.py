@@ -3,9 +3,8 @@
 import unicodedata
 from datetime import datetime
 
-from tillbell_protocol.pan import scrub
-
 from tillbell_agent.notify.alphabet import to_gsm7
+from tillbell_protocol.pan import scrub
 
 _TEST = {
     "en": "{merchant}: test text from Tillbell device {device}, {when:%H:%M}. Nothing was sold.",

@@ -13,10 +13,9 @@ import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from tillbell_agent.notify.amounts import MONEY_CHARACTERS
 from tillbell_protocol.errors import EncodeError
 from tillbell_protocol.sms.segment import count_segments, is_gsm7, septet_length
-
-from tillbell_agent.notify.amounts import MONEY_CHARACTERS
 
 # Every field that a template may name, and the UTF-16 units that its value has at most.
 FIELDS: Mapping[str, int] = {

@@ -10,16 +10,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from tillbell_agent.notify.alphabet import clean, clip, to_gsm7
+from tillbell_agent.notify.amounts import format_amount, format_money
+from tillbell_agent.notify.templates import FIELDS
+from tillbell_agent.notify.wording import WORDS, forms, method_key, word_of
 from tillbell_protocol.errors import EncodeError
 from tillbell_protocol.event import Transaction
 from tillbell_protocol.iso4217 import decimal_places
 from tillbell_protocol.pan import scrub
 from tillbell_protocol.sms.segment import count_segments
-
-from tillbell_agent.notify.alphabet import clean, clip, to_gsm7
-from tillbell_agent.notify.amounts import format_amount, format_money
-from tillbell_agent.notify.templates import FIELDS
-from tillbell_agent.notify.wording import WORDS, forms, word_of
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _ANY_CODE = "000000"
@@ -100,7 +99,7 @@ def _values(transaction: Transaction, context: TextContext) -> dict[str, str]:
         "currency": currency,
         "when": _when(context.when, context.language),
         "scheme": _word(transaction.scheme, words.schemes),
-        "method": _word(transaction.method, words.methods),
+        "method": _word(method_key(transaction.method), words.methods),
         "last4": transaction.card.last4 if transaction.card else None,
         "seq": str(context.seq),
         "day_total": _money(context.day_total_minor, context.currency, context.language),

@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from tillbell_protocol.event import Kind
-
 from tillbell_agent.notify.templates import Template, load_template
+from tillbell_protocol.event import Kind
 
 # The card or the way of paying, then the code, as both languages' long and short forms say them.
 _ZH_LONG = (
@@ -73,6 +72,18 @@ _SCHEMES = {
     "discover": "Discover",
     "maestro": "Maestro",
     "girocard": "girocard",
+    "interac": "Interac",
+    "rupay": "RuPay",
+    "mir": "Mir",
+    "elo": "Elo",
+}
+# Ways of paying as receipts print them → the keys of ``Words.methods``. What is not here stands as printed.
+_PRINTED_METHODS = {
+    "card": "银行卡|刷卡|银联卡|信用卡|借记卡|credit|credit card|debit|debit card|card payment|kartenzahlung|kreditkarte",
+    "cash": "现金|现金支付|bargeld|bar|especes|espèces|현금",
+    "wechat": "微信|微信支付|wechat|wechat pay",
+    "alipay": "支付宝|支付宝支付",
+    "unionpay-qr": "云闪付|unionpay qr",
 }
 WORDS: Mapping[str, Words] = {
     "zh": Words(
@@ -100,6 +111,9 @@ WORDS: Mapping[str, Words] = {
         },
     ),
 }
+_METHOD_KEYS = {
+    printed: key for key, words in _PRINTED_METHODS.items() for printed in (key, *words.split("|"))
+}
 KINDS = tuple(_EN_HEADS)
 
 
@@ -114,7 +128,12 @@ def forms(language: str, kind: str, amount_known: bool) -> tuple[Template, ...]:
 
 def word_of(kind: Kind, method: str | None) -> str:
     """Which entry of the tables tells this: a sale in cash has its own."""
-    return "cash" if kind is Kind.SALE and method == "cash" else kind.word
+    return "cash" if kind is Kind.SALE and method_key(method) == "cash" else kind.word
+
+
+def method_key(method: str | None) -> str | None:
+    """The key in ``Words.methods`` of a way of paying as printed, else what was printed."""
+    return None if method is None else _METHOD_KEYS.get(method.strip().casefold(), method)
 
 
 def _zh(kind: str, amount_known: bool) -> tuple[str, ...]:

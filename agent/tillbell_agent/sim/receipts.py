@@ -66,6 +66,7 @@ class _Shop:
             encoding,
         )
         self._places = decimal_places(currency) or 0
+        self._code = "RMB" if currency == "CNY" else currency  # as Chinese terminals print it
         self._name, self._western_name = chance.choice(_CN_SHOPS), chance.choice(_US_SHOPS)
         self._terminal = f"{chance.randrange(10**7, 10**8)}"
         self._merchant = f"898{chance.randrange(10**11, 10**12)}"
@@ -190,8 +191,7 @@ class _Shop:
         paper.line(f"参考号(REFER NO):{told.rrn}").line(
             f"日期/时间(DATE/TIME):{told.terminal_time:%Y/%m/%d %H:%M:%S}"
         )
-        code = "RMB" if self._currency == "CNY" else self._currency
-        paper.line("交易金额(AMOUNT):").strong(f"{code} {sign}{self._money(told.amount_minor or 0)}")
+        paper.line("交易金额(AMOUNT):").strong(f"{self._code} {sign}{self._money(told.amount_minor or 0)}")
         if told.original_ref:
             paper.line(f"原凭证号(ORIG VOUCHER NO):{told.original_ref}")
         if remark:
@@ -201,19 +201,19 @@ class _Shop:
 
     def _till_slip(self) -> Receipt:
         """A till's slip: paid by code or in cash, a logo above, a misleading code below, the drawer opened."""
-        label, method = self._chance.choice((("微信支付", "wechat"), ("支付宝", "alipay"), ("现金", "cash")))
-        paper, told = self._till_paper(label, method)
+        method = self._chance.choice(("微信支付", "支付宝", "现金"))
+        paper, told = self._till_paper(method)
         paper.qr("https://example.invalid/?TOTAL 999.99").feed().cut()
-        if method == "cash":
+        if method == "现金":
             paper.drawer()
         return Receipt(paper.octets, told, f"till slip, {method}")
 
     def _uncut(self) -> Receipt:
         """The slip of a printer without a cutter: the job ends when the line stays silent or the next one begins."""
-        paper, told = self._till_paper("微信支付", "wechat")
-        return Receipt(paper.feed(6).octets, told, "till slip without a cut, wechat")
+        paper, told = self._till_paper("微信支付")
+        return Receipt(paper.feed(6).octets, told, "till slip without a cut, 微信支付")
 
-    def _till_paper(self, label: str, method: str) -> tuple[Paper, Transaction]:
+    def _till_paper(self, method: str) -> tuple[Paper, Transaction]:
         self._till += 1
         number = f"{self._now:%Y%m%d}{self._till:05d}"
         rows = [(self._chance.choice(_CN_GOODS), self._amount()) for _ in range(self._chance.randrange(1, 4))]
@@ -231,7 +231,7 @@ class _Shop:
         paper.rule().line(f"数量:{len(rows)}", f"合计:{self._money(total)}").strong(
             "应收", f"{sign}{self._money(total)}"
         )
-        paper.strong(label, self._money(total)).line("找零", self._money(0))
+        paper.strong(method, f"{sign}{self._money(total)}").line("找零", self._money(0))
         told = Transaction(
             Kind.SALE, total, self._currency, terminal_time=self._now, receipt_no=number, method=method
         )
@@ -262,7 +262,8 @@ class _Shop:
             rrn=f"{self._now:%m%d%H%M}{self._till:04d}",
             auth_code=auth,
             terminal_id=f"T{self._terminal[:7]}",
-            scheme=scheme.lower(),
+            scheme=scheme,
+            method=scheme,
         )
         paper = (
             Paper(self._encoding, columns=42)
@@ -290,8 +291,8 @@ class _Shop:
         total = sum(sale.amount_minor or 0 for sale, _ in self._slips)
         paper = Paper(self._encoding).title("POS 结算总计单").line(f"终端编号(TERMINAL NO):{self._terminal}")
         paper.line(f"批次号(BATCH NO):{self._batch:06d}").line(f"{self._now:%Y/%m/%d %H:%M:%S}")
-        paper.line(f"消费/SALE  {len(self._slips)}", f"RMB {self._money(total)}")
-        paper.line("合计 TOTAL", f"RMB {self._money(total)}")
+        paper.line(f"消费/SALE  {len(self._slips)}", f"{self._code} {self._money(total)}")
+        paper.line("合计 TOTAL", f"{self._code} {self._money(total)}")
         self._batch += 1
         self._slips.clear()
         return Receipt(paper.feed().cut().octets, None, "settlement")

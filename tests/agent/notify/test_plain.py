@@ -3,6 +3,7 @@ from datetime import datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tillbell_agent.notify.plain import render_plain, render_test
 from tillbell_protocol.sms.segment import count_segments, is_gsm7
 

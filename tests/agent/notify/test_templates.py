@@ -3,6 +3,7 @@ import itertools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tillbell_agent.notify.templates import FIELDS, Template, TemplateError, load_template, worst_case
 from tillbell_agent.notify.wording import KINDS, WORDS, forms
 

@@ -8,6 +8,7 @@ from datetime import datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tillbell_agent.notify.text import TextContext, render
 from tillbell_agent.notify.wording import WORDS
 from tillbell_protocol.check import check_code, verify_text
@@ -89,8 +90,9 @@ def test_amount_and_direction_stand_in_the_first_twenty_characters_of_a_short_na
         assert english.index("18.80") <= 24
 
 
-def test_a_cash_sale_says_cash_and_not_that_it_reached_an_account() -> None:
-    cash = Transaction(Kind.SALE, 500, "CNY", method="cash")
+@pytest.mark.parametrize("printed", ["cash", "CASH", "现金", "Bargeld"])
+def test_a_cash_sale_says_cash_and_not_that_it_reached_an_account(printed: str) -> None:
+    cash = Transaction(Kind.SALE, 500, "CNY", method=printed)
     assert told(cash, ZH).startswith("【老王面馆】现金收款5.00元,")
     assert "到账" not in told(cash, ZH)
     assert told(replace(cash, currency="USD"), EN).startswith("Harbour Coffee: cash USD 5.00")
@@ -104,6 +106,8 @@ def test_a_cash_sale_says_cash_and_not_that_it_reached_an_account() -> None:
         (replace(SALE, card=TruncatedPan("")), ",银联,", ". UnionPay."),
         (replace(SALE, card=None, scheme=None), ",银行卡,", ". Card."),
         (replace(SALE, card=None, scheme=None, method="wechat"), ",微信支付,", ". WeChat Pay."),
+        (replace(SALE, card=None, scheme=None, method="支付宝"), ",支付宝,", ". Alipay."),
+        (replace(SALE, card=None, scheme="UNIONPAY", method="UNIONPAY"), ",银联,", ". UnionPay."),
         (replace(SALE, card=None, scheme=None, method="MegaPay"), ",MegaPay,", ". MegaPay."),
         (replace(SALE, card=None, scheme=None, method=None), "14:05,第12笔", "14:05. #12 today"),
     ],
