@@ -19,6 +19,8 @@ from tillbell_agent.sim.demo_receipts import Expected
 from tillbell_agent.sim.demo_screen import Event, Show
 from tillbell_agent.sim.tail import Tail
 from tillbell_protocol.event import Kind
+from tillbell_protocol.sms.at import split_at_pdu
+from tillbell_protocol.sms.tpdu import SmsSubmit
 
 # What a stuck step waits before it is called failed; the whole ends within a minute.
 TOLD_S = 15.0
@@ -28,7 +30,14 @@ QUIET_S = 0.6
 LATENCY_MS = 300
 
 _SHOP = {"owner": ("+8613800138000", "text"), "hq": ("+8613900139000", "sealed")}
-RECIPIENTS = {**_SHOP, "accountant": ("+8613700137000", "armored")}
+RECIPIENTS = {**_SHOP, "accountant": ("+8613600136000", "armored")}
+# States in which a message has left the shop. The modem asks for no report of the delivery where it cannot have one.
+_SENT = {"sent", "delivered"}
+_WHAT = {
+    "text": "the merchant's phone",
+    "sealed": "headquarters",
+    "armored": "an accountant's phone with the reader",
+}
 
 
 class Demo:
@@ -82,40 +91,29 @@ class Demo:
             "--link", str(printer), "--seed", str(self._seed), "--now", now.isoformat(),
         )  # fmt: skip
         for name in RECIPIENTS:
-            self._pair(name, log)
+            self._start_recipient(name, log)
 
     def _start_sim(self, name: str, what: str, *arguments: str) -> Child:
         child = self._children.start(name, *arguments)
         self._show("started", name=name, what=what, pid=child.process.pid)
         return child
 
-    def _pair(self, name: str, log: str) -> None:
-        """A key for the recipient, its card to the device, the device's bundle back, and the recipient's program."""
+    def _start_recipient(self, name: str, log: str) -> None:
         phone, fmt = RECIPIENTS[name]
+        program = "phone" if fmt == "text" else "headquarters"
+        keys = [] if fmt == "text" else self._pair(name)
+        self._receivers[name] = self._start_sim(
+            name, _WHAT[fmt], f"tillbell_agent.sim.{program}", "--log", log, "--number", phone, *keys
+        )
+
+    def _pair(self, name: str) -> list[str]:
+        """A key for the recipient, its card to the device, the device's bundle back: where both were put."""
         key, bundle = str(self._folder / f"{name}.key"), str(self._folder / f"{name}.bundle")
         card = command(f"making {name}'s key", "keys", "new", "--out", key, "--name", name).strip()
-        pairing = command(
-            f"pairing with {name}",
-            "pair",
-            "--config",
-            self._config,
-            "--recipient",
-            name,
-            "--card",
-            card,
-            "--yes",
-        )
-        self._write(f"{name}.bundle", pairing)
-        module = "phone" if fmt == "text" else "headquarters"
-        what = {
-            "text": "the merchant's phone",
-            "sealed": "headquarters",
-            "armored": "a phone that reads armor",
-        }[fmt]
-        self._receivers[name] = self._start_sim(
-            name, what, f"tillbell_agent.sim.{module}",
-            "--log", log, "--number", phone, "--key", key, "--bundle", bundle,
-        )  # fmt: skip
+        arguments = ("--config", self._config, "--recipient", name, "--card", card, "--yes")
+        self._write(f"{name}.bundle", command(f"pairing with {name}", "pair", *arguments))
+        self._show("paired", recipient=name)
+        return ["--key", key, "--bundle", bundle]
 
     def _write(self, name: str, text: str) -> None:
         (self._folder / name).write_text(text, "utf-8")
@@ -138,6 +136,8 @@ class Demo:
             if printed["kill"]:
                 self._kill_while_sending()
             self._wait_until_told(printed["n"])
+            if printed["kill"]:
+                self._show_settled()
         return count
 
     def _print_one(self) -> Event | None:
@@ -157,16 +157,25 @@ class Demo:
         return said[0] if said else None
 
     def _kill_while_sending(self) -> None:
-        """SIGKILL between the network's taking the owner's text and the agent's hearing so."""
-        self._wait("the text to the owner is on its way", self._text_accepted)
+        """SIGKILL between the modem's taking the owner's text and its answer."""
+        self._wait("the text to the owner is on its way", self._text_handed_over)
         self._agent.kill()
         self._children.forget(self._agent)
         self._kills += 1
-        self._show("killed", **{"while": "its text to the owner is with the network, the answer still open"})
+        self._show("killed", **{"while": "the modem has its text to the owner, the answer still open"})
         self._run_agent()
 
-    def _text_accepted(self) -> bool:
-        return any(r["ev"] == "sms" and r["to"] == RECIPIENTS["owner"][0] for r in self._network.objects())
+    def _text_handed_over(self) -> bool:
+        pdus = [record["hex"] for record in self._network.objects() if record["ev"] == "pdu"]
+        return any(_addressee(pdu) == RECIPIENTS["owner"][0] for pdu in pdus)
+
+    def _show_settled(self) -> None:
+        """What the agent made of the text whose answer its dead predecessor never heard."""
+        rows = next(row for row in self._transactions() if row["seq"] == len(self._expected))["messages"]
+        text = next(row for row in rows if row["recipient"] == "owner")
+        self._show(
+            "settled", **{name: text[name] for name in ("state", "attempts", "repeated", "last_answer")}
+        )
 
     def _wait_until_told(self, n: int) -> None:
         count = len(self._expected)
@@ -227,7 +236,8 @@ class Demo:
     # The end
 
     def _finish(self) -> None:
-        """Stop the agent as a service manager does, let the receivers say their last lines, stop the rest."""
+        """When nothing is left to send: stop the agent as a service manager does, and let the recipients say their last."""
+        self._wait("the queue is empty", self._queue_is_empty)
         self._look_for(QUIET_S)
         code = self._agent.stop()
         self._children.forget(self._agent)
@@ -238,9 +248,15 @@ class Demo:
                 raise DemoError(f"{name} ended with exit code {child.process.returncode}")
         self._look()
 
+    def _queue_is_empty(self) -> bool:
+        self._look()
+        rows = json.loads(command("reading the queue", "queue", "--config", self._config, "--json"))
+        return all(row["state"] in _SENT for row in rows)
+
     def _judge(self, receipts: int) -> int:
-        texts = [event for event in self._seen["owner"] if event["ev"] == "text"]
-        faults = text_faults(self._expected, texts)
+        texts = [event["text"] for event in self._seen["owner"] if event["ev"] == "text"]
+        codes = {int(row["seq"]): row["check_codes"].get("owner", ()) for row in self._transactions()}
+        faults = text_faults(self._expected, texts, codes)
         for name in ("hq", "accountant"):
             faults += sealed_faults(name, self._expected, self._seen[name])
         if self._kills != 1:
@@ -251,12 +267,18 @@ class Demo:
             receipts=receipts,
             transactions=len(self._expected),
             texts=len(texts),
-            repeated=sum(event["text"].startswith(REPEAT_MARK) for event in texts),
+            repeated=sum(text.startswith(REPEAT_MARK) for text in texts),
             duplicates=sum(e["ev"] == "duplicate" for events in self._seen.values() for e in events),
             kills=self._kills,
             seconds=time.monotonic() - self._started,
         )
         return len(faults)
+
+
+def _addressee(pdu: str) -> str:
+    """Whom an SMS-SUBMIT, as written after ``AT+CMGS``, is for."""
+    _, tpdu = split_at_pdu(pdu)
+    return SmsSubmit.decode(tpdu).da.text()
 
 
 def _zone_far_from_midnight(now: datetime) -> str:

@@ -5,7 +5,7 @@ them.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,12 +46,19 @@ def read_text(text: str) -> Read:
     )
 
 
-def text_faults(expected: Sequence[Expected], shown: Sequence[dict[str, Any]]) -> list[str]:
-    """``shown``: the phone's ``text`` events. Every receipt once; more only with the mark of a repetition in front."""
+def text_faults(
+    expected: Sequence[Expected], shown: Sequence[str], codes: Mapping[int, Sequence[str]]
+) -> list[str]:
+    """``shown``: the phone's texts. Every receipt once; more only with the mark of a repetition in front.
+
+    ``codes``: number → the check codes that the device has on record for this phone, as a reply to ``CHECK`` has them.
+    """
+    read = [read_text(text) for text in shown]
     faults = [
-        f"a check code does not hold: {text['text']}" for text in shown if text.get("check") is not True
+        f"a check code is not the device's: {text}"
+        for text, figures in zip(shown, read, strict=True)
+        if text[-6:] not in codes.get(figures.seq or 0, ())
     ]
-    read = [read_text(text["text"]) for text in shown]
     numbers = {text.seq for text in read}
     faults += [
         f"the phone shows a number that no receipt has: {seq}" for seq in numbers - set(_seqs(expected))

@@ -66,7 +66,7 @@ def _started(event: Event) -> list[list[Piece]]:
 
 
 def _paired(event: Event) -> list[list[Piece]]:
-    return [[("dim", f"paired   {event['recipient']:<11} fingerprint {event['fingerprint']}")]]
+    return [[("dim", f"paired   {event['recipient']:<11} card and bundle exchanged")]]
 
 
 def _printed(event: Event) -> list[list[Piece]]:
@@ -87,12 +87,9 @@ def _heard(event: Event) -> list[list[Piece]]:
 
 def _text(event: Event) -> list[list[Piece]]:
     size = f"{event['parts']} segment{'s' * (event['parts'] != 1)}, {event['alphabet']}, {event['units']} characters"
-    check = {True: "check code holds", False: "CHECK CODE WRONG", None: "check code not checked"}[
-        event["check"]
-    ]
     return [
         [_label(_WHO[event["who"]]), ("bold green", event["text"])],
-        [_label(""), ("dim", f"{size}; {check}")],
+        [_label(""), ("dim", size)],
     ]
 
 
@@ -130,6 +127,22 @@ def _refused(event: Event) -> list[list[Piece]]:
 
 def _killed(event: Event) -> list[list[Piece]]:
     return [[("bold red", f"  SIGKILL        the agent dies while {event['while']}; started again")]]
+
+
+def _settled(event: Event) -> list[list[Piece]]:
+    """How a text ended whose answer nobody was alive to hear."""
+    if event["repeated"]:
+        return [[_label("the agent"), ("yellow", "cannot know whether the text came: it goes again, marked")]]
+    if event["state"] == "delivered":
+        return [
+            [
+                _label("the agent"),
+                ("cyan", "the network's report says that the text came: it does not go again"),
+            ]
+        ]
+    return [
+        [_label("the agent"), ("cyan", f"holds the text as {event['state']} until the network reports on it")]
+    ]
 
 
 def _result(event: Event) -> list[list[Piece]]:
@@ -173,6 +186,7 @@ _WORDS: dict[str, Callable[[Event], list[list[Piece]]]] = {
     "duplicate": _duplicate,
     "refused": _refused,
     "killed": _killed,
+    "settled": _settled,
     "result": _result,
     "failed": _failed,
 }

@@ -48,7 +48,7 @@ def receive(receiver: Receiver, message: Assembled) -> None:
 
 def main() -> int:
     """Until standard input ends."""
-    args = arguments("A recipient of sealed messages on the simulated network.")
+    args = arguments("A recipient of sealed messages on the simulated network.", keys_required=True)
     secret, bundle, _ = keys(args)
     receiver = Receiver(secret)
     pairing = receiver.import_bundle(bundle)

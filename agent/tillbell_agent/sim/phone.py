@@ -1,6 +1,6 @@
 """``python -m tillbell_agent.sim.phone``: a merchant's phone. Shows each text it gets, as JSON lines with ``ev: text``.
 
-Its owner has the reader's key, so the six digits at the end are checked as the reader page does.
+With a key and a bundle (a phone whose owner has paired) the six digits at the end are checked too.
 """
 
 from tillbell_agent.sim.subscriber import arguments, follow, keys, tell
@@ -11,8 +11,10 @@ from tillbell_protocol.sms.reassembly import Assembled
 
 def main() -> int:
     """Until standard input ends."""
-    args = arguments("A phone on the simulated network: shows texts and checks their codes.")
-    _, _, pairing = keys(args)
+    args = arguments(
+        "A phone on the simulated network: shows texts and checks their codes.", keys_required=False
+    )
+    check_key = keys(args)[2].check_key if args.key and args.bundle else None
 
     def show(message: Assembled) -> None:
         text = message.text()
@@ -23,7 +25,7 @@ def main() -> int:
             parts=len(message.parts),
             alphabet="UCS-2" if ucs2 else "GSM 7-bit",
             units=len(text.encode("utf-16-be")) // 2 if ucs2 else len(text),
-            check=verify_text(pairing.check_key, text),
+            check=verify_text(check_key, text) if check_key else None,
         )
 
     follow(args, show)

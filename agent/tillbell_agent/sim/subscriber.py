@@ -61,13 +61,13 @@ class Subscriber:
         return SmsDeliver(self._sender, 0, dcs, _NEVER, udh, ud)
 
 
-def arguments(what: str) -> argparse.Namespace:
-    """The command line that every simulated recipient has."""
+def arguments(what: str, *, keys_required: bool) -> argparse.Namespace:
+    """The command line that every simulated recipient has; one of texts may do without keys."""
     parser = argparse.ArgumentParser(description=what)
     parser.add_argument("--log", type=Path, required=True, help="the simulated network's log")
     parser.add_argument("--number", required=True, help="this subscriber's number")
-    parser.add_argument("--key", type=Path, required=True, help="the recipient's key (TBK1.)")
-    parser.add_argument("--bundle", type=Path, required=True, help="the device's pairing bundle (TBP1.)")
+    parser.add_argument("--key", type=Path, required=keys_required, help="the recipient's key (TBK1.)")
+    parser.add_argument("--bundle", type=Path, required=keys_required, help="the pairing bundle (TBP1.)")
     return parser.parse_args()
 
 
