@@ -5,30 +5,25 @@ name that exists. Relative paths are counted from the folder of the first file. 
 files of their own that a key names.
 """
 
-import codecs
-import re
-import tomllib
-import zoneinfo
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tillbell_agent.config_fields import (
-    Check,
-    ConfigError,
-    Places,
-    Problem,
-    Table,
+from tillbell_agent.config_checks import (
     between,
+    currency,
+    encoding,
+    name,
     one_line,
     one_of,
     phone,
+    timezone,
 )
-from tillbell_agent.config_lines import key_lines
+from tillbell_agent.config_fields import ConfigError, Places, Problem, Table
+from tillbell_agent.config_merge import merge, read
 from tillbell_agent.pos.registry import DIALECTS, DialectSettings, SettingsError, make_dialect
 from tillbell_agent.pos.settings import DATE_ORDERS, DECIMALS
-from tillbell_protocol.iso4217 import alpha_code, decimal_places
 
 __all__ = [
     "Config",
@@ -46,10 +41,8 @@ __all__ = [
 SCHEMA = 1
 LANGUAGES = ("en", "zh")
 FORMATS = ("text", "sealed", "armored")
-NAME_CHARACTERS = 32  # names of ports and people: they stand in logs, tables and file names
 MERCHANT_CHARACTERS = 40  # over half of a text in Chinese; the short form of a text takes over long before
 SHORT_NAME_CHARACTERS = 10  # with this the short form of every text fits one segment
-_NAME = re.compile(r"[^\s/\\\"']+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +147,7 @@ def load(path: Path) -> Config:
     """Read ``path`` and the ``*.toml`` of ``conf.d`` beside it, in order of name. Raises ConfigError, also for I/O."""
     files = [path, *sorted(path.parent.joinpath("conf.d").glob("*.toml"))]
     return parse_all(
-        [(str(file), _read(file)) for file in files], resolve=lambda port: str(Path(port).resolve())
+        [(str(file), read(file)) for file in files], resolve=lambda port: str(Path(port).resolve())
     )
 
 
@@ -165,7 +158,7 @@ def parse_all(
     places = Places({}, files[0][0])
     data: dict[str, Any] = {}
     for filename, text in files:
-        _merge(data, places, filename, text)
+        merge(data, places, filename, text)
     top = Table(places, (), data)
     if data.get("schema", SCHEMA) != SCHEMA:
         top.complain(
@@ -207,10 +200,10 @@ def _config(top: Table, base: Path, dialects: Collection[str]) -> Config:
 
 def _device(table: Table) -> DeviceConfig:
     device = DeviceConfig(
-        name=table.text("name", check=_name),
+        name=table.text("name", check=name),
         merchant=table.text("merchant", check=one_line(MERCHANT_CHARACTERS)),
-        timezone=table.text("timezone", check=_timezone),
-        currency=table.text("currency", check=_currency),
+        timezone=table.text("timezone", check=timezone),
+        currency=table.text("currency", check=currency),
         language=table.text("language", check=one_of(*LANGUAGES)),
         short_name=table.optional_text("short_name", check=one_line(SHORT_NAME_CHARACTERS)),
     )
@@ -220,12 +213,12 @@ def _device(table: Table) -> DeviceConfig:
 
 def _source(table: Table, base: Path, dialects: Collection[str]) -> SourceConfig:
     source = SourceConfig(
-        name=table.text("name", check=_name),
+        name=table.text("name", check=name),
         dialect=table.text("dialect", check=one_of(*dialects)),
         port=_port(table, base),
         baudrate=table.integer("baudrate", 9600, check=between(50, 4_000_000)),
-        encoding=table.text("encoding", "gb18030", check=_encoding),
-        currency=table.optional_text("currency", check=_currency),
+        encoding=table.text("encoding", "gb18030", check=encoding),
+        currency=table.optional_text("currency", check=currency),
         idle_s=table.number("idle_s", 3.0, check=between(0.1, 60)),
         labels=table.lists_of_text("labels"),
         decimal=table.text("decimal", "auto", check=one_of(*DECIMALS)),
@@ -242,7 +235,7 @@ def _source(table: Table, base: Path, dialects: Collection[str]) -> SourceConfig
 def _modem(table: Table, base: Path) -> ModemConfig:
     pin_file = table.optional_text("pin_file")
     modem = ModemConfig(
-        name=table.text("name", check=_name),
+        name=table.text("name", check=name),
         port=_port(table, base),
         baudrate=table.integer("baudrate", 115200, check=between(300, 4_000_000)),
         pin_file=base / pin_file if pin_file else None,
@@ -253,7 +246,7 @@ def _modem(table: Table, base: Path) -> ModemConfig:
 
 def _recipient(table: Table) -> RecipientConfig:
     recipient = RecipientConfig(
-        name=table.text("name", check=_name),
+        name=table.text("name", check=name),
         phone=table.text("phone", check=phone),
         format=table.text("format", check=one_of(*FORMATS)),
         language=table.optional_text("language", check=one_of(*LANGUAGES)),
@@ -310,87 +303,3 @@ def _unique_ports(top: Table, config: Config, resolve: Resolve) -> None:
         if first != who:
             message = f"{who} is on port {user.port}, which {first} uses already. Give each a port of its own"
             top.complain(kind, place, "port", why=message)
-
-
-def _merge(data: dict[str, Any], places: Places, filename: str, text: str) -> None:
-    """Add one file to ``data``; its lines to ``places``. A file that is no TOML ends the reading at once."""
-    try:
-        new = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        found = re.search(r"\(at (?:line (\d+), column \d+|end of document)\)", str(error))
-        line = int(found[1]) if found and found[1] else max(1, text.count("\n"))
-        why = f"this is no TOML: {str(error).split(' (at ')[0]}. Mend this line"
-        raise ConfigError([*places.problems, Problem(filename, line, why)]) from error
-    except RecursionError as error:
-        raise ConfigError([Problem(filename, 1, "tables or lists are nested too deep")]) from error
-    before = {key: len(value) for key, value in data.items() if isinstance(value, list)}
-    for path, line in key_lines(text).items():
-        if len(path) > 1 and isinstance(path[1], int):
-            path = (path[0], path[1] + before.get(str(path[0]), 0), *path[2:])  # noqa: PLW2901
-        places.by_path.setdefault(path, (filename, line))
-    for key, value in new.items():
-        old = data.get(key)
-        if isinstance(old, list) and isinstance(value, list):
-            old.extend(value)
-        elif isinstance(old, dict) and isinstance(value, dict):
-            twice = sorted(old.keys() & value.keys())
-            if twice:
-                _complain_twice(places, filename, text, (key, twice[0]))
-            data[key] = {**value, **old}
-        elif key in data:
-            _complain_twice(places, filename, text, (key,))
-        else:
-            data[key] = value
-
-
-def _complain_twice(places: Places, filename: str, text: str, path: tuple[str, ...]) -> None:
-    first_file, first_line = places.by_path.get(path, (places.first_file, 1))
-    line = key_lines(text).get(path, 1)
-    why = f'"{".".join(path)}" stands already at {first_file}:{first_line}. Remove one'
-    places.problems.append(Problem(filename, line, why))
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        next_step = (
-            "Make one with: tillbell init" if isinstance(error, FileNotFoundError) else "Check the file"
-        )
-        why = f"cannot be read: {error.strerror}. {next_step}"
-        raise ConfigError([Problem(str(path), 1, why)]) from error
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        why = "this is not UTF-8. Save the file as UTF-8"
-        raise ConfigError([Problem(str(path), line, why)]) from error
-
-
-def _name(value: str) -> str | None:
-    if len(value) > NAME_CHARACTERS or not value.isprintable() or not _NAME.fullmatch(value):
-        return f"a name has 1 to {NAME_CHARACTERS} characters without spaces, quotes and slashes"
-    return None
-
-
-def _timezone(value: str) -> str | None:
-    try:
-        zoneinfo.ZoneInfo(value)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        return one_of(*zoneinfo.available_timezones())(value) if zoneinfo.available_timezones() else _NO_ZONES
-    return None
-
-
-_NO_ZONES = "the system has no time zone data. Install it: apt-get install tzdata"
-
-
-def _encoding(value: str) -> str | None:
-    try:
-        codecs.lookup(value)
-        "".encode(value)  # names of transforms, such as base64, end here
-    except (LookupError, ValueError):
-        return f'"{value}" is no text encoding. Common are: gb18030, utf-8, cp437, cp858, cp1252, shift_jis, euc-kr'
-    return None
-
-
-# Codes without a minor unit (gold, test codes) cannot carry an amount.
-_CURRENCIES = [code for code in map(alpha_code, range(1000)) if code and decimal_places(code) is not None]
-_currency: Check = one_of(*_CURRENCIES)

@@ -4,17 +4,13 @@ Nothing here stops at the first problem: a reader takes what it can, notes what 
 of problems decides. A value that could not be used comes back as the key's default, or as an empty one.
 """
 
-import difflib
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tillbell_agent.config_checks import Check, nearest, shown
 from tillbell_agent.config_lines import Path
 
-Check = Callable[[Any], str | None]  # None: well; else what is wrong and what to do
-
-_NAMES_SHOWN = 16  # more help nobody: there are 600 time zones
 _TYPE_WORDS = {
     str: "text in quotes",
     int: "a whole number",
@@ -154,9 +150,7 @@ class Table:
         value = self._data[key]
         # A boolean is an integer to Python, never to a reader of the file; a whole number is a number.
         if isinstance(value, bool) or not isinstance(value, (int, float) if kind is float else kind):
-            self.complain(
-                key, why=f'"{key}" in {self.title} must be {_TYPE_WORDS[kind]}, not {_shown(value)}'
-            )
+            self.complain(key, why=f'"{key}" in {self.title} must be {_TYPE_WORDS[kind]}, not {shown(value)}')
         elif isinstance(value, str) and default is None and not value.strip():
             self.complain(key, why=f'"{key}" in {self.title} is empty. Give it a value')
         elif (why := check(value) if check and value != "" else None) is not None:
@@ -164,61 +158,3 @@ class Table:
         else:
             return value
         return default if default is not None else kind()
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A sentence that points from a wrong name to the right one, or to all of them."""
-    folded = {known_name.lower(): known_name for known_name in sorted(set(known))}
-    close = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.5)
-    if close:
-        return f'Did you mean "{folded[close[0]]}"?'
-    shown = list(folded.values())[:_NAMES_SHOWN]
-    return f"Known are: {', '.join(shown)}{' …' if len(folded) > len(shown) else ''}"
-
-
-def one_of(*allowed: Any) -> Check:
-    """A check that accepts the values named."""
-
-    def check(value: Any) -> str | None:
-        if value in allowed:
-            return None
-        if isinstance(value, str):
-            return f'"{value}" is not known. {nearest(value, map(str, allowed))}'
-        return f"{_shown(value)} is not known. Known are: {', '.join(map(str, allowed))}"
-
-    return check
-
-
-def between(low: float, high: float) -> Check:
-    """A check that accepts numbers from ``low`` to ``high``, both included."""
-    return lambda value: None if low <= value <= high else f"{value} is not between {low:g} and {high:g}"
-
-
-def phone(value: str) -> str | None:
-    """E.164 (``+`` and 7 to 15 digits, the first not 0), or a national number or short code of 3 to 15 digits."""
-    if re.fullmatch(r"\+[1-9][0-9]{6,14}|[0-9]{3,15}", value):
-        return None
-    return (
-        f'"{value}" is no phone number. Write + and 7 to 15 digits without spaces (+8613800138000), '
-        "or a national number or short code of 3 to 15 digits"
-    )
-
-
-def one_line(maximum: int) -> Check:
-    """A check that accepts texts of at most ``maximum`` printable characters."""
-
-    def check(value: str) -> str | None:
-        if not value.isprintable():
-            return "it holds a control character or a line break. Remove it"
-        return (
-            None
-            if len(value) <= maximum
-            else f"it has {len(value)} characters; at most {maximum} are possible"
-        )
-
-    return check
-
-
-def _shown(value: Any) -> str:
-    text = {True: "true", False: "false"}[value] if isinstance(value, bool) else repr(value)
-    return text if len(text) <= 40 else text[:39] + "…"

@@ -1,0 +1,105 @@
+"""Single values of a configuration become a complaint, or none: what is wrong, and what to write instead."""
+
+import codecs
+import difflib
+import re
+import zoneinfo
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from tillbell_protocol.iso4217 import alpha_code, decimal_places
+
+Check = Callable[[Any], str | None]  # None: well; else what is wrong and what to do
+
+_NAMES_SHOWN = 16  # more help nobody: there are 600 time zones
+NAME_CHARACTERS = 32  # names of ports and people: they stand in logs, tables and file names
+_NAME = re.compile(r"[^\s/\\\"']+")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A sentence that points from a wrong name to the right one, or to all of them."""
+    folded = {known_name.lower(): known_name for known_name in sorted(set(known))}
+    close = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.5)
+    if close:
+        return f'Did you mean "{folded[close[0]]}"?'
+    shown = list(folded.values())[:_NAMES_SHOWN]
+    return f"Known are: {', '.join(shown)}{' …' if len(folded) > len(shown) else ''}"
+
+
+def one_of(*allowed: Any) -> Check:
+    """A check that accepts the values named."""
+
+    def check(value: Any) -> str | None:
+        if value in allowed:
+            return None
+        if isinstance(value, str):
+            return f'"{value}" is not known. {nearest(value, map(str, allowed))}'
+        return f"{shown(value)} is not known. Known are: {', '.join(map(str, allowed))}"
+
+    return check
+
+
+def between(low: float, high: float) -> Check:
+    """A check that accepts numbers from ``low`` to ``high``, both included."""
+    return lambda value: None if low <= value <= high else f"{value} is not between {low:g} and {high:g}"
+
+
+def phone(value: str) -> str | None:
+    """E.164 (``+`` and 7 to 15 digits, the first not 0), or a national number or short code of 3 to 15 digits."""
+    if re.fullmatch(r"\+[1-9][0-9]{6,14}|[0-9]{3,15}", value):
+        return None
+    return (
+        f'"{value}" is no phone number. Write + and 7 to 15 digits without spaces (+8613800138000), '
+        "or a national number or short code of 3 to 15 digits"
+    )
+
+
+def one_line(maximum: int) -> Check:
+    """A check that accepts texts of at most ``maximum`` printable characters."""
+
+    def check(value: str) -> str | None:
+        if not value.isprintable():
+            return "it holds a control character or a line break. Remove it"
+        return (
+            None
+            if len(value) <= maximum
+            else f"it has {len(value)} characters; at most {maximum} are possible"
+        )
+
+    return check
+
+
+def name(value: str) -> str | None:
+    if len(value) > NAME_CHARACTERS or not value.isprintable() or not _NAME.fullmatch(value):
+        return f"a name has 1 to {NAME_CHARACTERS} characters without spaces, quotes and slashes"
+    return None
+
+
+def timezone(value: str) -> str | None:
+    try:
+        zoneinfo.ZoneInfo(value)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return one_of(*zoneinfo.available_timezones())(value) if zoneinfo.available_timezones() else _NO_ZONES
+    return None
+
+
+_NO_ZONES = "the system has no time zone data. Install it: apt-get install tzdata"
+
+
+def encoding(value: str) -> str | None:
+    try:
+        codecs.lookup(value)
+        "".encode(value)  # names of transforms, such as base64, end here
+    except (LookupError, ValueError):
+        return f'"{value}" is no text encoding. Common are: gb18030, utf-8, cp437, cp858, cp1252, shift_jis, euc-kr'
+    return None
+
+
+# Codes without a minor unit (gold, test codes) cannot carry an amount.
+_CURRENCIES = [code for code in map(alpha_code, range(1000)) if code and decimal_places(code) is not None]
+currency: Check = one_of(*_CURRENCIES)
+
+
+def shown(value: Any) -> str:
+    text = {True: "true", False: "false"}[value] if isinstance(value, bool) else repr(value)
+    return text if len(text) <= 40 else text[:39] + "…"
