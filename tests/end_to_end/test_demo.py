@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tillbell_agent.sim import demo as demo_module
+from tillbell_agent.sim.demo import Demo
 from tillbell_agent.sim.demo_check import read_text, sealed_faults, text_faults
 from tillbell_agent.sim.demo_receipts import Expected, morning
 from tillbell_agent.sim.demo_screen import show_plain
@@ -174,6 +176,23 @@ def test_interrupted_demo_leaves_no_process_and_no_folder(tmp_path: Path) -> Non
         time.sleep(0.05)
     assert processes_of_session(demo.pid) == []
     assert list(temporary.iterdir()) == []
+
+
+def test_a_step_that_fails_is_named_and_ends_every_child(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(p for p in sys.path if p))
+    monkeypatch.setitem(demo_module.RECIPIENTS, "hq", ("not a number", "sealed"))
+    events: list[dict[str, object]] = []
+    assert Demo(tmp_path, tmp_path, 1, events.append).play() == 1
+    assert events[-1]["ev"] == "failed"
+    assert "pairing with hq" in str(events[-1]["step"])
+    assert "network" in str(events[-1]["last_words"])
+    started = [event["pid"] for event in events if event["ev"] == "started"]
+    assert len(started) == 3
+    assert not any(Path(f"/proc/{pid}").exists() for pid in started)
+    for event in events:
+        show_plain(event)
 
 
 def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def coloured_screen() -> Show | None:
 
     def show(event: Event) -> None:
         for line in words(event):
-            console.print(Text.assemble(*((text, style) for style, text in line)))
+            console.print(Text.assemble(*((text, style) for style, text in line)), soft_wrap=True)
 
     return show
 
