@@ -45,11 +45,12 @@ _LONGEST_LOOK_S = 60.0
 
 @dataclass(slots=True)
 class _Journey:
-    """A claimed message on its way: its segments, and which of them is with the modem."""
+    """A claimed message on its way: its segments, those not taken yet, and whether the first of them is with the modem."""
 
     message: Message
     segments: list[Segment]
     parts_left: list[int]
+    with_modem: bool = False
 
     @property
     def tag(self) -> int:
@@ -69,6 +70,7 @@ class Courier:
         self._outbox = register.outbox
         self._log = log
         self._jitter = jitter
+        self._stopping = False
         self._journey: _Journey | None = None
         self._ahead: Message | None = None
         self._to_commit: list[Callable[[], None]] = []
@@ -83,7 +85,11 @@ class Courier:
     @property
     def busy(self) -> bool:
         """A segment is with the modem, or answers wait to be committed."""
-        return self._journey is not None or bool(self._to_commit)
+        return (self._journey is not None and self._journey.with_modem) or bool(self._to_commit)
+
+    def stop(self) -> None:
+        """Begin nothing more; the segment that is with the modem may end."""
+        self._stopping = True
 
     def next_deadline(self) -> float | None:
         """When the queue is to be looked at again though nothing was put into it."""
@@ -99,9 +105,14 @@ class Courier:
 
     def pump(self, now: float, moment: Moment) -> None:
         """Give the session the next segment if it can take one."""
+        if self._stopping:
+            return
         if self._repeat_look_at is not None and now >= self._repeat_look_at:
             self._repeat_due(now, moment)
-        if not self.session.ready or self._journey is not None or now < self._held_until:
+        if not self.session.ready or now < self._held_until:
+            return
+        if self._journey is not None:
+            self._send(now, moment)
             return
         self.trouble = None
         message = self._ahead or self._claim(now, moment)
@@ -182,15 +193,19 @@ class Courier:
             return
         done = self._outbox.parts_sent(message.id)
         left = [part for part in range(len(segments)) if part not in done]
+        if not left:  # its last answer came late, after it was queued again
+            self._to_commit.append(lambda: self._outbox.mark(message.id, State.SENT, "accepted", moment.unix))
+            return
         self._journey = _Journey(message, segments, left)
         self._send(now, moment)
 
     def _send(self, now: float, moment: Moment) -> None:
         journey = self._journey
-        if journey is None:
+        if journey is None or journey.with_modem:
             return
         tpdu = submit(journey.message, journey.segments[journey.parts_left[0]], moment)
         more = len(journey.parts_left) > 1 or self._ahead is not None
+        journey.with_modem = True
         self.session.send(journey.tag, tpdu, now, more=more)
 
     def _hand_over(self, now: float, moment: Moment) -> None:
@@ -212,9 +227,9 @@ class Courier:
         if journey is None:
             return
         journey.parts_left.pop(0)
+        journey.with_modem = False
         if journey.parts_left:
-            if self.session.ready:
-                self._send(now, moment)
+            self.pump(now, moment)
             return
         self._log.info("message_sent", id=message_id, to=short_number(journey.message.phone), modem=self.name)
         self._to_commit.append(lambda: self._outbox.mark(message_id, State.SENT, "accepted", moment.unix))
@@ -286,7 +301,7 @@ class Courier:
         if self._outbox.open_parts(message.id):
             word = "the agent ended before the modem answered"
             self._decide(message, Outcome.UNKNOWN, None, word, now, moment)
-        elif message.body is not None and len(self._outbox.parts_sent(message.id)) == len(split(message)):
+        elif self._all_sent(message):
             self._outbox.mark(message.id, State.SENT, "accepted", moment.unix)
         else:
             self._outbox.requeue(
@@ -294,8 +309,16 @@ class Courier:
             )
 
     def _late(self, tag: int, mr: int, moment: Moment) -> None:
+        """An answer after all: what was unknown was sent, so it need not be repeated."""
         message_id, part = divmod(tag, _PARTS)
-        self._to_commit.append(lambda: self._outbox.segment_sent(message_id, part, mr, moment.unix))
+
+        def note() -> None:
+            self._outbox.segment_sent(message_id, part, mr, moment.unix)
+            message = self._outbox.message(message_id)
+            if message.state in {State.UNKNOWN, State.QUEUED} and self._all_sent(message):
+                self._outbox.mark(message_id, State.SENT, "accepted, answered late", moment.unix)
+
+        self._to_commit.append(note)
 
     def _report(self, tpdu: bytes, moment: Moment) -> None:
         """A status report: match it, and see whether its message is now delivered."""
@@ -317,6 +340,9 @@ class Courier:
             self._outbox.mark(message.id, State.REFUSED, word, moment.unix)
         elif message.state in {State.SENT, State.UNKNOWN} and self._all_delivered(message):
             self._outbox.mark(message.id, State.DELIVERED, "delivered", moment.unix)
+
+    def _all_sent(self, message: Message) -> bool:
+        return message.body is not None and len(self._outbox.parts_sent(message.id)) == len(split(message))
 
     def _all_delivered(self, message: Message) -> bool:
         parts = None if message.body is None else len(split(message))

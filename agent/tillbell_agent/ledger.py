@@ -105,8 +105,12 @@ class Ledger:
         return int(row[0]) if row else 0
 
     def forget_before(self, day: str) -> int:
-        """Drop the rows of days before ``day``; totals and keys of day_total stay. Returns how many rows went."""
-        return self._connection.execute("DELETE FROM ledger WHERE day < ?", (day,)).rowcount
+        """Drop the rows of days before ``day`` that owe nobody anything; totals and keys stay. Returns how many."""
+        return self._connection.execute(
+            "DELETE FROM ledger WHERE day < ? AND id NOT IN (SELECT ledger_id FROM message"
+            " WHERE state IN ('held', 'queued', 'claimed', 'unknown') AND ledger_id IS NOT NULL)",
+            (day,),
+        ).rowcount
 
     def _was_heard(self, source: str, key: str) -> bool:
         query = "SELECT 1 FROM heard WHERE source = ? AND key = ?"

@@ -76,6 +76,7 @@ class Draft:
     body: bytes | None = None
     counter: int | None = None
     left_out: tuple[str, ...] = ()
+    trouble: str | None = None  # why there will never be a body: the message is refused from the start
 
 
 class Outbox:
@@ -89,13 +90,16 @@ class Outbox:
         """Queue a message, or hold it where it has no body yet. Returns its id."""
         self.revision += 1
         state = State.HELD if draft.body is None else State.QUEUED
+        if draft.trouble is not None:
+            state = State.REFUSED
         cursor = self._connection.execute(
             "INSERT INTO message (recipient, phone, format, class, priority, state, ledger_id, counter, body, left_out,"
-            " created_at, expires_at, not_before, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " last_answer, created_at, expires_at, not_before, updated_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 draft.recipient, draft.phone, draft.format, draft.message_class, PRIORITY[draft.message_class],
                 state.value, draft.ledger_id, draft.counter, draft.body, ",".join(draft.left_out) or None,
-                now, now + draft.lifetime_s, now, now,
+                draft.trouble, now, now + draft.lifetime_s, now, now,
             ),
         )  # fmt: skip
         return int(cursor.lastrowid or 0)
@@ -253,6 +257,14 @@ class Outbox:
             " AND updated_at < CASE format WHEN 'text' THEN ? ELSE ? END",
             (texts_before, sealed_before),
         ).rowcount
+
+    def forget(self, before: int) -> None:
+        """Drop messages that have been final since ``before``, with their segments; check codes stay."""
+        final = "state IN ('sent', 'delivered', 'refused', 'expired', 'unknown') AND not_before = 0 AND updated_at < ?"
+        self._connection.execute(
+            f"DELETE FROM segment WHERE message_id IN (SELECT id FROM message WHERE {final})", (before,)
+        )
+        self._connection.execute(f"DELETE FROM message WHERE {final}", (before,))
 
     def message(self, message_id: int) -> Message:
         """One message; KeyError where there is none."""

@@ -14,14 +14,15 @@ from tillbell_agent.database import transaction, truncate_wal
 from tillbell_agent.ledger import Entry, Ledger
 from tillbell_agent.moment import Moment
 from tillbell_agent.notify.text import TextContext, render
-from tillbell_agent.outbox import Draft, Message, Outbox
+from tillbell_agent.outbox import Draft, Message, Outbox, State
 from tillbell_agent.pairings import Pairings, Place, Sealed
 from tillbell_agent.pos.dialect import SettlementHeard, TransactionCompleted
 from tillbell_agent.shell.host import differs
 from tillbell_protocol.check import check_code
+from tillbell_protocol.errors import ProtocolError
 from tillbell_protocol.event import MONEY_SIGN, Transaction
 from tillbell_protocol.payload import fit_payload
-from tillbell_protocol.ratchet import CountersExhaustedError
+from tillbell_protocol.ratchet import COUNTERS, CountersExhaustedError
 from tillbell_protocol.seal import MAX_ONE_ARMORED_PAYLOAD, MAX_PAYLOAD
 
 _DAY_S = 86_400
@@ -106,6 +107,8 @@ class Register:
     def why_held(self, recipient: str) -> str | None:
         """Why nothing can be sealed for a recipient, in words; None: it can."""
         pairing = self.pairings.of(recipient)
+        if pairing is not None and pairing.ratchet.counter >= COUNTERS:
+            return f"all counters of this pairing are used: pair {recipient} again"
         if pairing is None:
             return f"not paired: run tillbell pair --recipient {recipient} --card TBC1.…"
         changed = differs(pairing.host, self.host)
@@ -124,6 +127,7 @@ class Register:
         oldest = now.day - timedelta(days=self.config.ledger_days)
         with transaction(self.connection):
             self.outbox.expire(now.unix)
+            self.outbox.forget(now.unix - self.config.ledger_days * _DAY_S)
             self.outbox.wipe(now.unix - _WIPE_TEXT_AFTER_S, now.unix - self.config.ledger_days * _DAY_S)
             self.ledger.forget_before(oldest.isoformat())
         self.erase()
@@ -135,18 +139,26 @@ class Register:
                 yield recipient
 
     def _owe(self, recipient: RecipientConfig, entry: Entry, now: Moment) -> bool:
-        """Put one recipient's message; True if a ratchet advanced."""
-        if recipient.format == "text":
-            body = self._text(recipient, entry, now).encode()
-            self.outbox.put(self._draft(recipient, entry, "txn", body), now.unix)
-            return False
-        sealed = self._seal(recipient, entry)
-        self.outbox.put(self._draft(recipient, entry, "txn", sealed=sealed), now.unix)
+        """Put one recipient's message; True if a ratchet advanced. What cannot be told is refused, with the reason."""
+        body, sealed, trouble = None, None, None
+        try:
+            if recipient.format == "text":
+                body = self._text(recipient, entry, now).encode()
+            else:
+                sealed = self._seal(recipient, entry)
+        except ProtocolError as error:
+            trouble = str(error)
+        draft = self._draft(recipient, entry, "txn", body, sealed=sealed)
+        self.outbox.put(replace(draft, trouble=trouble), now.unix)
         return sealed is not None
 
     def _fill(self, recipient: RecipientConfig, message: Message, now: Moment) -> bool:
         entry = self.ledger.entry(message.ledger_id or 0)
-        sealed = self._seal(recipient, entry)
+        try:
+            sealed = self._seal(recipient, entry)
+        except ProtocolError as error:
+            self.outbox.mark(message.id, State.REFUSED, str(error), now.unix)
+            return False
         if sealed is None:
             return False
         self.outbox.fill(

@@ -60,6 +60,8 @@ class Runner:
         """End soon: nothing new is begun, the open command is finished."""
         if self._stop_by is None:
             self._stop_by = self._clock.monotonic() + _STOP_WITHIN_S
+            for modem in self._modems:
+                modem.courier.stop()
 
     def run(self) -> None:
         """Turn until stopped."""
@@ -104,8 +106,7 @@ class Runner:
         """Write first, commit behind: the modem works while the disk does."""
         moment = self._clock.moment()
         for modem in self._modems:
-            if self._stop_by is None:
-                self._guarded(partial(modem.courier.pump, now, moment))
+            self._guarded(partial(modem.courier.pump, now, moment))
             modem.flush()
             self._guarded(partial(modem.courier.settle, now))
             modem.flush()

@@ -78,6 +78,7 @@ def _assemble(config: Config, connection: sqlite3.Connection) -> _Agent:
         host=identify(),
         random=secrets.token_bytes,
     )
+    register.erase()  # before anything else: the last run may have died before it could
     for pairing in register.pairings.all():
         guard.expect(pairing.binding)
     if guard.alarm:
