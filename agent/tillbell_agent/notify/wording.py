@@ -20,14 +20,14 @@ _ZH_LONG = (
 _ZH_SHORT = "[3:,$when][1:,$scheme*$last4|,*$last4|,$scheme|,$method][0:,$pending],第$seq笔[2:,累计$day_amount],校验$check"
 _ZH_BARE = "[0:,$pending],第$seq笔,校验$check"
 _EN_LONG = (
-    "[1:, $when][1:. $scheme *$last4|. Card *$last4|. $scheme|. $method][1:. Original $original][0:. $pending]"
+    "[1:, $when][1:. $scheme *$last4|. Card *$last4|. $scheme|. $method][1:. Original $original][0: ($pending)]"
     ". #$seq[1: today $day_total]. Check $check"
 )
 _EN_SHORT = (
-    "[3:, $when][1:, $scheme *$last4|, *$last4|, $scheme|, $method][0:, $pending]"
+    "[3:, $when][1:, $scheme *$last4|, *$last4|, $scheme|, $method][0: ($pending)]"
     ", #$seq[2:, day $day_amount], check $check"
 )
-_EN_BARE = "[0:, $pending], #$seq, check $check"
+_EN_BARE = "[0: ($pending)], #$seq, check $check"
 
 # kind → (complete, short, amount unknown). "cash" is a sale whose money lies in the till already.
 _ZH_HEADS = {
