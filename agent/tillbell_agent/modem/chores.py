@@ -50,12 +50,12 @@ class Chores:
         return True
 
     def forget(self, stored: StoredAt) -> None:
-        """To be deleted, if it was reported; anything else may be a message that nobody has seen."""
-        if (
-            stored in self._facts.seen
-            and stored not in self._to_forget
-            and len(self._to_forget) < MAX_WAITING
-        ):
+        """To be deleted, if it was reported; anything else may be a message that nobody has seen.
+
+        From here on it counts as not reported: the place may hold another before this is asked a second time. If it
+        cannot be deleted, or too many wait, the next sweep reports it again.
+        """
+        if self._facts.seen.pop(stored, None) is not None and len(self._to_forget) < MAX_WAITING:
             self._to_forget.append(stored)
 
     def next_deadline(self) -> float:

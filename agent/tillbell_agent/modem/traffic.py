@@ -142,10 +142,7 @@ def forget_message(facts: Facts, where: StoredAt) -> Script[None]:
     if (yield from _select(facts, where.storage)):
         answer = yield from ask(DeleteMessage(where.index), "deleting a message")
     if isinstance(answer, Failure):
-        # It stays in ``seen``, so it is not reported twice; the storage keeps one place fewer.
         yield Tell(UnknownLine(f"message {where.index} in {where.storage} cannot be deleted: {answer}"))
-        return
-    facts.seen.pop(where, None)
 
 
 def received(tpdu: bytes, stored: StoredAt | None) -> ModemEvent:

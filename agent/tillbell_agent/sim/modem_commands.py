@@ -58,13 +58,15 @@ class Sim:
 
 @dataclass(slots=True)
 class Commands:
-    """One modem's modes and what it answers by itself."""
+    """One modem's modes and what it answers by itself. ``refused``: command lines it does not know, beside its own."""
 
     sim: Sim = field(default_factory=Sim)
     store: MessageStore = field(default_factory=MessageStore)
     stat: int = 1  # <stat> of the registration
     imei: str = "356938035643809"
     echo: bool = True
+    echo_stays: bool = False  # ATE0 gets its OK, and nothing changes
+    refused: set[str] = field(default_factory=set)
     charset: str = "GSM"
     kept: dict[str, str] = field(default_factory=dict)
 
@@ -79,7 +81,7 @@ class Commands:
     def run(self, line: str) -> Reply:
         """A whole command line, ``AT`` included. Several commands are done in order until one fails."""
         body = line.strip()
-        if body[:2].upper() != "AT":
+        if body[:2].upper() != "AT" or body in self.refused:
             return ERROR
         lines: tuple[str, ...] = ()
         reply = Reply()
@@ -120,7 +122,7 @@ class Commands:
 
     def _basic(self, command: str) -> Reply:
         if command in {"E0", "E1"}:
-            self.echo = command == "E1"
+            self.echo = command == "E1" or self.echo_stays
         elif command.startswith(("Z", "&F")):
             self.reset()
         elif command.startswith("I"):
