@@ -14,6 +14,7 @@ from tillbell_agent.database import transaction, truncate_wal
 from tillbell_agent.ledger import Entry, Ledger
 from tillbell_agent.moment import Moment
 from tillbell_agent.notify.text import TextContext, render
+from tillbell_agent.notify.wording import method_key
 from tillbell_agent.outbox import Draft, Message, Outbox, State
 from tillbell_agent.pairings import Pairings, Place, Sealed
 from tillbell_agent.pos.dialect import SettlementHeard, TransactionCompleted
@@ -23,6 +24,7 @@ from tillbell_protocol.errors import ProtocolError
 from tillbell_protocol.event import MONEY_SIGN, Transaction
 from tillbell_protocol.payload import fit_payload
 from tillbell_protocol.ratchet import COUNTERS, CountersExhaustedError
+from tillbell_protocol.scalars import SCHEMES
 from tillbell_protocol.seal import MAX_ONE_ARMORED_PAYLOAD, MAX_PAYLOAD
 
 _DAY_S = 86_400
@@ -230,7 +232,7 @@ class Register:
 
 def _encode(entry: Entry, place: Place, *, armored: bool) -> tuple[bytes, tuple[str, ...]]:
     """The payload: complete in binary, cut to one SMS where possible when armored."""
-    told = replace(entry.transaction, currency=entry.currency)
+    told = replace(in_table_words(entry.transaction), currency=entry.currency)
     return fit_payload(
         told,
         limit=MAX_ONE_ARMORED_PAYLOAD if armored else MAX_PAYLOAD,
@@ -239,6 +241,19 @@ def _encode(entry: Entry, place: Place, *, armored: bool) -> tuple[bytes, tuple[
         predecessor=place.predecessor,
         naming=place.naming,
     )
+
+
+def in_table_words(transaction: Transaction) -> Transaction:
+    """Scheme and way of paying as the payload's tables call them: one octet each, where a printed word takes up to 13.
+
+    A way of paying that is the scheme's own name says no more than "card". Words outside the tables stay as printed.
+    """
+    scheme, method = transaction.scheme, method_key(transaction.method)
+    if scheme is not None:
+        if method is not None and method.casefold() == scheme.casefold():
+            method = "card"
+        scheme = scheme.lower() if scheme.lower() in SCHEMES else scheme
+    return replace(transaction, scheme=scheme, method=method)
 
 
 def _when(entry: Entry, now: Moment) -> datetime | None:
