@@ -1,0 +1,138 @@
+"""``tillbell sim modem`` as a process: its link, its log, its control socket, and that it ends cleanly."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import serial
+
+from tillbell_agent.sim.pty import PseudoTerminal
+
+
+@pytest.fixture
+def simulator(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "tillbell_agent.cli", "sim", "modem", "--link", str(tmp_path / "port")]
+    command += [
+        "--log",
+        str(tmp_path / "log"),
+        "--control",
+        str(tmp_path / "control"),
+        "--number",
+        "+8613700000001",
+    ]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    try:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "ready\n"
+        yield process
+    finally:
+        process.terminate()
+        process.wait(10)
+        process.stderr.close()  # type: ignore[union-attr]
+
+
+def ask(port: serial.Serial, line: bytes, end: bytes = b"OK\r\n") -> bytes:
+    port.write(line)
+    said: bytes = port.read_until(end)
+    assert said.endswith(end), said
+    return said
+
+
+def request(path: Path, **values: object) -> Any:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(5)
+        connection.connect(str(path))
+        connection.sendall(json.dumps(values).encode() + b"\n")
+        return json.loads(connection.makefile().readline())
+
+
+def logged(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_a_program_may_close_the_port_and_open_it_again(
+    simulator: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    for _ in range(3):
+        with serial.Serial(str(tmp_path / "port"), 115_200, timeout=5) as port:
+            assert ask(port, b"AT\r") == b"AT\r\r\nOK\r\n"
+    assert simulator.poll() is None
+    assert [record["line"] for record in logged(tmp_path / "log")] == ["AT"] * 3
+
+
+def test_a_message_is_logged_and_shown_by_the_phone(simulator: subprocess.Popen[str], tmp_path: Path) -> None:
+    with serial.Serial(str(tmp_path / "port"), 115_200, timeout=5) as port:
+        ask(port, b"AT+CMGS=19\r", b"> ")
+        ask(port, b"0021000D91683108108300F0000005E8329BFD06\x1a")
+        # What a program has been told stands in the log by then.
+        sms = [record for record in logged(tmp_path / "log") if record["ev"] == "sms"]
+        assert [(record["to"], record["text"], record["mr"]) for record in sms] == [
+            ("+8613800138000", "hello", 1)
+        ]
+    answer = request(tmp_path / "control", do="phone", number="+8613800138000")
+    assert [(message["from"], message["text"]) for message in answer["messages"]] == [
+        ("+8613700000001", "hello")
+    ]
+
+
+def test_the_control_socket_serves_several_and_survives_nonsense(
+    simulator: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "control"
+    with socket.socket(socket.AF_UNIX) as idle, socket.socket(socket.AF_UNIX) as rude:
+        idle.connect(str(path))
+        rude.connect(str(path))
+        rude.sendall(b"\xff\xfe not json\n")
+        assert json.loads(rude.makefile().readline())["ok"] is False
+    assert request(path, do="latency", ms=10) == {"ok": True}
+    with serial.Serial(str(tmp_path / "port"), 115_200, timeout=5) as port:
+        assert request(path, do="urc", line="RING") == {"ok": True}
+        assert port.read_until(b"RING\r\n").endswith(b"\r\nRING\r\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_cleanly(simulator: subprocess.Popen[str], tmp_path: Path, number: int) -> None:
+    simulator.send_signal(number)
+    assert simulator.wait(5) == 0
+    assert not (tmp_path / "port").is_symlink()
+    assert not (tmp_path / "control").exists()
+
+
+def test_octets_pass_the_pseudo_terminal_unchanged(tmp_path: Path) -> None:
+    octets = bytes(range(256)) * 4
+    with PseudoTerminal(tmp_path / "port") as near, serial.Serial(str(tmp_path / "port"), timeout=5) as far:
+        near.write(octets)
+        assert far.read(len(octets)) == octets
+        far.write(octets)
+        far.flush()
+        got, until = b"", time.monotonic() + 5
+        while len(got) < len(octets) and time.monotonic() < until:
+            got += near.read()
+        assert got == octets
+
+
+def test_what_nobody_reads_is_kept_up_to_a_limit_and_blocks_nothing(tmp_path: Path) -> None:
+    with PseudoTerminal(tmp_path / "port") as near:
+        for _ in range(100):
+            near.write(b"x" * 10_000)
+        assert near.unwritten
+
+
+def test_a_link_replaces_an_old_link_and_never_a_file(tmp_path: Path) -> None:
+    (tmp_path / "old").symlink_to("/nowhere")
+    with PseudoTerminal(tmp_path / "old") as near:
+        assert (tmp_path / "old").readlink() == Path(near.path)
+    assert not (tmp_path / "old").is_symlink()
+    (tmp_path / "file").write_text("precious")
+    with pytest.raises(FileExistsError, match="no symbolic link"):
+        PseudoTerminal(tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "precious"
