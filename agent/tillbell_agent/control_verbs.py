@@ -45,7 +45,7 @@ class Verbs:
             return {"error": f"unknown verb {request.get('do')!r}: one of {', '.join(self._table)}"}
         try:
             return handler(request)
-        except (StoreError, ValueError, KeyError, TypeError) as error:
+        except (StoreError, ValueError, KeyError, TypeError, OverflowError) as error:
             return {"error": str(error)}
 
     def _status(self, _: dict[str, Any]) -> dict[str, Any]:

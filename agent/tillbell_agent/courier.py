@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tillbell_agent.database import transaction
+from tillbell_agent.database import StoreError, transaction
 from tillbell_agent.modem.events import (
     LateAnswer,
     MessageReceived,
@@ -23,7 +23,7 @@ from tillbell_agent.modem.events import (
 )
 from tillbell_agent.modem.results import AnswerClass, classify
 from tillbell_agent.modem.session import Session
-from tillbell_agent.moment import Moment
+from tillbell_agent.moment import EARLIEST_TRUSTED, Moment
 from tillbell_agent.outbox import LONGEST_PAUSE_S, Message, State
 from tillbell_agent.register import Register
 from tillbell_agent.retry import Action, ActionKind, Outcome, next_action
@@ -93,9 +93,14 @@ class Courier:
 
     def next_deadline(self) -> float | None:
         """When the queue is to be looked at again though nothing was put into it."""
-        look_at = None if self._look_at is None else max(self._look_at, self._held_until)
-        due = (look_at if self.session.ready and self._journey is None else None, self._repeat_look_at)
-        return min((each for each in due if each is not None), default=None)
+        if self._stopping:
+            return None
+        waits = self._journey is not None and not self._journey.with_modem
+        look_at = self._held_until if waits or self._outbox.revision != self._seen_revision else self._look_at
+        if look_at is None or not self.session.ready:
+            return self._repeat_look_at
+        look_at = max(look_at, self._held_until)
+        return look_at if self._repeat_look_at is None else min(look_at, self._repeat_look_at)
 
     def recover(self, now: float, moment: Moment) -> None:
         """Settle what was under way when the agent last ended: what was never handed over is simply due again."""
@@ -115,9 +120,11 @@ class Courier:
             self._send(now, moment)
             return
         self.trouble = None
-        message = self._ahead or self._claim(now, moment)
-        self._ahead = None
-        if message is not None:
+        while self._journey is None:
+            message = self._ahead or self._claim(now, moment)
+            self._ahead = None
+            if message is None:
+                return
             self._start(message, now, moment)
 
     def on_event(self, event: ModemEvent, now: float, moment: Moment) -> None:
@@ -173,14 +180,15 @@ class Courier:
 
     def _repeat_due(self, now: float, moment: Moment) -> None:
         """Repeat, marked, what no report has settled in time."""
-        self._repeat_look_at = None
+        look_at = None
         with transaction(self._register.connection):
             for message in self._outbox.to_repeat():
                 wait_s = message.not_before - moment.unix
                 if 0 < wait_s <= LONGEST_PAUSE_S:
-                    self._repeat_look_at = now + min(wait_s, _LONGEST_LOOK_S)
-                    return
+                    look_at = now + min(wait_s, _LONGEST_LOOK_S)
+                    break
                 self._register.repeat_text(message, moment.unix, moment)
+        self._repeat_look_at = look_at
 
     def _start(self, message: Message, now: float, moment: Moment) -> None:
         try:
@@ -213,10 +221,16 @@ class Courier:
         if journey is None:
             self.session.withdraw(now)
             return
-        with transaction(self._register.connection):
-            self._outbox.hand_over(journey.message.id, journey.parts_left[0], self.name, moment.unix)
-            if self._ahead is None and len(journey.parts_left) == 1:
-                self._ahead = self._outbox.claim(self.name, moment.unix)  # shares this commit's fsync
+        ahead = self._ahead
+        try:
+            with transaction(self._register.connection):
+                self._outbox.hand_over(journey.message.id, journey.parts_left[0], self.name, moment.unix)
+                if ahead is None and len(journey.parts_left) == 1 and not self._stopping:
+                    ahead = self._outbox.claim(self.name, moment.unix)  # shares this commit's fsync
+        except StoreError:
+            self.session.withdraw(now)  # what cannot be made durable is not sent
+            raise
+        self._ahead = ahead
         self.session.hand_over(now)
 
     def _sent(self, tag: int, mr: int, now: float, moment: Moment) -> None:
@@ -266,7 +280,7 @@ class Courier:
             message_format=message.format,
             attempts=message.attempts,
             unknowns=unknowns,
-            age_s=max(0, moment.unix - message.created_at),
+            age_s=_age_s(message, moment),
             lifetime_s=message.expires_at - message.created_at,
             jitter=self._jitter(),
         )
@@ -289,7 +303,9 @@ class Courier:
                 self.trouble = f"held for {action.delay_s:.0f} s: {word}"
             case ActionKind.SEND_AGAIN_MARKED:
                 self._outbox.mark_unknown(message.id, word, due, moment.unix)
-                self._repeat_look_at = min(self._repeat_look_at or math.inf, now + action.delay_s)
+                look_at = now + action.delay_s
+                if self._repeat_look_at is None or look_at < self._repeat_look_at:
+                    self._repeat_look_at = look_at
             case ActionKind.REFUSE:
                 self._outbox.mark(message.id, State.REFUSED, word, moment.unix)
             case ActionKind.EXPIRE:
@@ -354,6 +370,11 @@ class Courier:
             self._to_forget.append(stored)
 
 
+def _age_s(message: Message, moment: Moment) -> int:
+    """Seconds since it was put; 0 where the clock was not set then, so that nothing expires by the clock's jump."""
+    return max(0, moment.unix - message.created_at) if message.created_at >= EARLIEST_TRUSTED else 0
+
+
 def split(message: Message) -> list[Segment]:
     """A message's segments; the same on every try, so that a repeated part completes the first ones."""
     body, reference = message.body or b"", message.id & 0xFF
@@ -364,7 +385,7 @@ def split(message: Message) -> list[Segment]:
 
 def submit(message: Message, segment: Segment, moment: Moment) -> bytes:
     """The SMS-SUBMIT of one segment; the validity period ends when the message expires."""
-    left_s = max(300, message.expires_at - moment.unix)
+    left_s = max(300, message.expires_at - message.created_at - _age_s(message, moment))
     return SmsSubmit(
         mr=0,  # the modem counts
         da=Address.from_text(message.phone),

@@ -13,6 +13,8 @@ from urllib.parse import quote
 
 FILE_NAME = "tillbell.db"
 _BUSY_S = 5.0
+# Waiting for a reader may not stall the lines: a serial port's buffer fills in seconds.
+_TRUNCATE_WAIT_MS = 200
 
 _VERSION_1 = """
 CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -165,8 +167,16 @@ def _roll_back(connection: sqlite3.Connection) -> None:
 
 
 def truncate_wal(connection: sqlite3.Connection) -> bool:
-    """Move the WAL into the database and cut it to nothing; False where a reader is in the way (try again later)."""
-    busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    """Move the WAL into the database and cut it to nothing; False where it has to be tried again later.
+
+    That is where a reader is in the way, or a disk refuses. Never an error: what was committed stays committed.
+    """
+    try:
+        connection.execute(f"PRAGMA busy_timeout={_TRUNCATE_WAIT_MS}")
+        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        connection.execute(f"PRAGMA busy_timeout={int(_BUSY_S * 1000)}")
+    except sqlite3.Error:
+        return False
     return not busy
 
 

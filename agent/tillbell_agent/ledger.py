@@ -105,9 +105,13 @@ class Ledger:
         return int(row[0]) if row else 0
 
     def forget_before(self, day: str) -> int:
-        """Drop the rows of days before ``day`` that owe nobody anything; totals and keys stay. Returns how many."""
+        """Drop the rows up to the last one of a day before ``day`` that owe nobody anything; totals and keys stay.
+
+        Rows of a clock that was not set go by their place among the others. Returns how many went.
+        """
         return self._connection.execute(
-            "DELETE FROM ledger WHERE day < ? AND id NOT IN (SELECT ledger_id FROM message"
+            "DELETE FROM ledger WHERE id <= (SELECT max(id) FROM ledger WHERE day < ? AND heard_at IS NOT NULL)"
+            " AND id NOT IN (SELECT ledger_id FROM message"
             " WHERE state IN ('held', 'queued', 'claimed', 'unknown') AND ledger_id IS NOT NULL)",
             (day,),
         ).rowcount

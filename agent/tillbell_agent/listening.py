@@ -43,13 +43,19 @@ class Listener:
         self._dialect = dialect
         self._register = register
         self._log = log
-        self._pending: deque[DialectEvent] = deque()
+        self._pending: deque[tuple[DialectEvent, Moment]] = deque()  # with when it was heard
         self._store_at: float | None = None
+        self._store_trouble: str | None = None
 
     @property
     def wants_to_write(self) -> bool:
         """Never: a terminal's line is only listened to."""
         return False
+
+    @property
+    def busy(self) -> bool:
+        """A receipt is half heard: the dialect waits for its end, or for silence."""
+        return self.line.port is not None and self._dialect.next_deadline() is not None
 
     @property
     def pending(self) -> int:
@@ -91,7 +97,7 @@ class Listener:
     def close(self, now: float, moment: Moment) -> None:
         """The agent ends: what was heard to its end is stored, the port is let go."""
         self._store_at = None
-        self._take([], now, moment)
+        self._take(self._dialect.close(now), now, moment)
         self.line.close()
 
     def _take(self, events: list[DialectEvent], now: float, moment: Moment) -> None:
@@ -102,17 +108,23 @@ class Listener:
                     "event_lost", source=self.name, why="the disk refuses and memory's bound is reached"
                 )
                 continue
-            self._pending.append(event)
+            self._pending.append((event, moment))
         if self._store_at is not None and now < self._store_at:
             return
         self._store_at = None
         try:
             while self._pending:
-                self._store(self._pending[0], moment)
+                self._store(*self._pending[0])
                 self._pending.popleft()
         except StoreError as error:
-            self._log.error("store_refused", source=self.name, why=error, waiting=len(self._pending))
             self._store_at = now + _STORE_AGAIN_S
+            if self._store_trouble is None:  # told once, not at every try
+                self._log.error("store_refused", source=self.name, why=error)
+            self._store_trouble = str(error)
+            return
+        if self._store_trouble is not None:
+            self._log.info("store_takes_again", source=self.name)
+            self._store_trouble = None
 
     def _store(self, event: DialectEvent, moment: Moment) -> None:
         match event:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from tillbell_agent.courier import Courier
+from tillbell_agent.database import StoreError
 from tillbell_agent.line import Line
 from tillbell_agent.modem.events import (
     Deaf,
@@ -106,24 +107,34 @@ class ModemLine:
         self._take(self.session.lost(now, why), now, moment)
 
     def _take(self, events: list[ModemEvent], now: float, moment: Moment) -> None:
+        """Every event is told, also where the disk refuses what one of them leads to. Raises StoreError then."""
+        refused: StoreError | None = None
         for event in events:
-            match event:
-                case Identified():
-                    self.identity = event
-                    self._log.info(
-                        "modem_identified", modem=self.name, model=event.model, revision=event.revision
-                    )
-                case Ready():
-                    self._log.info("modem_ready", modem=self.name)
-                case NotReady(why) | Deaf(why, _):
-                    self._log.warning("modem_not_ready", modem=self.name, why=why)
-                case PinTried(accepted):
-                    self._log.warning("pin_tried", modem=self.name, accepted=accepted)
-                case StepRefused(command, answer):
-                    self._log.info("modem_step_refused", modem=self.name, command=command, answer=answer)
-                case UnknownLine(text):
-                    self._log.info("modem_unknown_line", modem=self.name, text=text)
-                case UrcReceived():
-                    pass  # it changes nothing, and rings and signal reports would fill the log
-                case _:
-                    self.courier.on_event(event, now, moment)
+            try:
+                self._tell(event, now, moment)
+            except StoreError as error:
+                refused = error
+        if refused is not None:
+            raise refused
+
+    def _tell(self, event: ModemEvent, now: float, moment: Moment) -> None:
+        match event:
+            case Identified():
+                self.identity = event
+                self._log.info(
+                    "modem_identified", modem=self.name, model=event.model, revision=event.revision
+                )
+            case Ready():
+                self._log.info("modem_ready", modem=self.name)
+            case NotReady(why) | Deaf(why, _):
+                self._log.warning("modem_not_ready", modem=self.name, why=why)
+            case PinTried(accepted):
+                self._log.warning("pin_tried", modem=self.name, accepted=accepted)
+            case StepRefused(command, answer):
+                self._log.info("modem_step_refused", modem=self.name, command=command, answer=answer)
+            case UnknownLine(text):
+                self._log.info("modem_unknown_line", modem=self.name, text=text)
+            case UrcReceived():
+                pass  # it changes nothing, and rings and signal reports would fill the log
+            case _:
+                self.courier.on_event(event, now, moment)

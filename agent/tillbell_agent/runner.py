@@ -19,6 +19,8 @@ from tillbell_agent.world import Clock
 _HOUSEKEEPING_S = 3600.0
 # How often what a busy reader or a full disk held up is tried again.
 _AGAIN_S = 1.0
+# The same trouble is told again only after it was gone for so long.
+_TELL_AGAIN_S = 60.0
 # After SIGTERM the open command of a modem is waited for, but no longer than a service manager has patience.
 _STOP_WITHIN_S = 20.0
 
@@ -36,7 +38,10 @@ class Control(Protocol):
 
 
 class Runner:
-    """``stop`` may be called from a signal handler; ``run`` then finishes the open command and returns."""
+    """``stop`` may be called from a signal handler; ``run`` then finishes the open command and returns.
+
+    A receipt that is half heard is heard to its end as well: what the port has given nobody can ask for again.
+    """
 
     def __init__(
         self, listeners: Sequence[Listener], modems: Sequence[ModemLine], register: Register, control: Control,
@@ -54,7 +59,9 @@ class Runner:
         self._stop_by: float | None = None
         self._house_at = clock.monotonic()
         self._store_trouble: str | None = None
+        self._store_refused_at = 0.0
         self._store_at: float | None = None
+        self._recovered = not modems
 
     def stop(self) -> None:
         """End soon: nothing new is begun, the open command is finished."""
@@ -73,8 +80,7 @@ class Runner:
     def start(self) -> None:
         """Open what can be opened, and settle what the last run left open."""
         now = self._clock.monotonic()
-        if self._modems:
-            self._modems[0].courier.recover(now, self._clock.moment())
+        self._guarded(self._recover)
         for worker in self._workers:
             worker.open(now)
         self._announce()
@@ -90,7 +96,9 @@ class Runner:
                 self._guarded(partial(worker.tick, now, moment))
         if self._store_at is None or now >= self._store_at:
             self._store_at = None
-            self._serve_modems(now)
+            self._guarded(self._recover)
+            if self._recovered:
+                self._serve_modems(now)
             self._guarded(self._keep_store)
         self._announce()
 
@@ -101,6 +109,12 @@ class Runner:
             listener.close(now, moment)
         for modem in self._modems:
             self._guarded(partial(modem.close, now))
+
+    def _recover(self) -> None:
+        """Before anything is sent: settle what the last run left open."""
+        if not self._recovered:
+            self._modems[0].courier.recover(self._clock.monotonic(), self._clock.moment())
+            self._recovered = True
 
     def _serve_modems(self, now: float) -> None:
         """Write first, commit behind: the modem works while the disk does."""
@@ -129,12 +143,11 @@ class Runner:
         try:
             act()
         except StoreError as error:
-            if str(error) != self._store_trouble:
+            now = self._clock.monotonic()
+            if str(error) != self._store_trouble or now - self._store_refused_at > _TELL_AGAIN_S:
                 self._log.error("store_refused", why=error)
-            self._store_trouble = str(error)
-            self._store_at = self._clock.monotonic() + _AGAIN_S
-        else:
-            self._store_trouble = None
+            self._store_trouble, self._store_refused_at = str(error), now
+            self._store_at = now + _AGAIN_S
 
     def _wanted(self) -> list[Watched]:
         wanted = list(self._control.watched())
@@ -149,9 +162,12 @@ class Runner:
 
     def _timeout_s(self) -> float | None:
         due: list[float | None] = [worker.next_deadline() for worker in self._workers]
-        due += [self._house_at, self._store_at, self._stop_by]
-        due += [modem.courier.next_deadline() for modem in self._modems]
+        due += [max(self._house_at, self._store_at or 0.0), self._store_at, self._stop_by]
         now = self._clock.monotonic()
+        for modem in self._modems:
+            look_at = modem.courier.next_deadline()
+            if look_at is not None:  # a disk that refuses is left alone until it is asked again
+                due.append(look_at if self._store_at is None else max(look_at, self._store_at))
         if self._register.more_held and self._store_at is None:
             return 0.0
         return max(0.0, min(each for each in due if each is not None) - now)
@@ -159,9 +175,10 @@ class Runner:
     def _finished(self) -> bool:
         if self._stop_by is None:
             return False
-        return self._clock.monotonic() >= self._stop_by or not any(
-            modem.courier.busy for modem in self._modems
-        )
+        if self._clock.monotonic() >= self._stop_by:
+            return True
+        open_commands = any(modem.courier.busy for modem in self._modems)
+        return not open_commands and not any(listener.busy for listener in self._listeners)
 
     def _announce(self) -> None:
         """Tell the service manager once, when every source is open."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tillbell_agent.cli.common import add_config, device_key, own_state, read_config
 from tillbell_agent.cli.errors import OK, USAGE, CliError
-from tillbell_agent.config import Config, ModemConfig, SourceConfig
+from tillbell_agent.config import Config, ModemConfig, SourceConfig, dialect_settings
 from tillbell_agent.control_verbs import Verbs
 from tillbell_agent.courier import Courier
 from tillbell_agent.database import StoreError, open_database
@@ -17,7 +17,7 @@ from tillbell_agent.listening import Listener
 from tillbell_agent.modem.session import ModemSettings, Session
 from tillbell_agent.modem_line import ModemLine
 from tillbell_agent.pairings import Pairings
-from tillbell_agent.pos.registry import DialectSettings, make_dialect
+from tillbell_agent.pos.registry import make_dialect
 from tillbell_agent.register import Register
 from tillbell_agent.runner import Runner
 from tillbell_agent.shell.clock import Clock
@@ -45,7 +45,13 @@ def run(args: argparse.Namespace) -> int:
         connection = open_database(config.state_dir)
     except StoreError as error:
         raise CliError(str(error), USAGE) from error
-    agent = _assemble(config, connection)
+    try:
+        agent = _assemble(config, connection)
+    except OSError as error:
+        raise CliError(
+            f"cannot make the control socket in {config.state_dir}: {error.strerror}. Check the disk (df)",
+            USAGE,
+        ) from error
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: agent.runner.stop())
     agent.watch.wake_on_signals()
@@ -99,16 +105,7 @@ def _assemble(config: Config, connection: sqlite3.Connection) -> _Agent:
 
 def _listener(source: SourceConfig, config: Config, register: Register, log: Log) -> Listener:
     currency = source.currency or config.device.currency
-    dialect = make_dialect(
-        source.dialect,
-        DialectSettings(
-            encoding=source.encoding,
-            currency=currency,
-            idle_s=source.idle_s,
-            labels=source.labels,
-            decimal=source.decimal,
-        ),
-    )
+    dialect = make_dialect(source.dialect, dialect_settings(source, config.device))
     line = LineSettings(source.port, source.baudrate, source.bytesize, source.parity, source.stopbits)
     return Listener(source, currency, dialect, register, lambda: ListenPort(line), log)
 

@@ -1,5 +1,6 @@
 """Log lines: ``<N>key=value`` on standard error, as a service manager reads them. Scrubbed, shortened, no payload."""
 
+import contextlib
 import os
 import sys
 from typing import TextIO
@@ -28,12 +29,17 @@ class Log:
 
     def bare(self, line: str) -> None:
         """A line that other programs wait for: ``ready``."""
-        print(line, file=self._stream, flush=True)
+        self._print(line)
 
     def _write(self, level: str, event: str, values: dict[str, object]) -> None:
         prefix = f"<{_PRIORITY[level]}>" if self._prefixed else ""
         shown = "".join(f" {name}={_value(value)}" for name, value in values.items() if value is not None)
-        print(f"{prefix}{level} {event}{shown}", file=self._stream, flush=True)
+        self._print(f"{prefix}{level} {event}{shown}")
+
+    def _print(self, line: str) -> None:
+        # A log on a full disk, or whose reader is gone, has nobody to tell that to, and no sale may wait for it.
+        with contextlib.suppress(OSError):
+            print(line, file=self._stream, flush=True)
 
 
 def _value(value: object) -> str:
