@@ -5,6 +5,7 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tillbell_protocol.pan import TruncatedPan, luhn_holds, scrub
 
 

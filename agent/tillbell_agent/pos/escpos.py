@@ -10,6 +10,7 @@ have said VOID above what was heard. A till receipt and the terminal's slip for 
 two transactions.
 """
 
+import re
 from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
@@ -30,9 +31,12 @@ BLANK_LINES_HINT = 4
 
 _UNREADABLE = "\ufffd"
 _DIGITISH = frozenset(b"0123456789.,")
-_DAMAGED_DIGITS = frozenset(
-    b"\x11\x12\x13\x15\x16\x17\x18\x19"
-)  # a digit with one bit lost; DC4 ends double width
+_DAMAGED_DIGITS = frozenset(b"\x11\x12\x13\x14\x15\x16\x17\x18\x19")  # a digit with one bit lost
+_WIDTH_CONTROLS = frozenset(
+    b"\x0e\x0f"
+)  # SO and SI, which older printers take for widths, are no damaged digits
+_ITALICS = frozenset({b"\x1b4", b"\x1b5"})
+_WHOLE_NUMBER = re.compile(r"\d[.,]\d{2,3}$")
 
 
 _Value = TypeVar("_Value")
@@ -86,6 +90,7 @@ class EscPos:
         self._line = bytearray()  # octets of this line in the present encoding
         self._line_text = ""  # the stretches before it
         self._doubt = False
+        self._after_italics = False
         self._after_cr = False
         self._page_mode = False
         self._beginning_heard = False
@@ -150,16 +155,22 @@ class EscPos:
     def _on_text(self, token: Token) -> None:
         if self._doubt and token.head[0] in _DIGITISH:
             self._stretch(_UNREADABLE)
-        self._doubt = self._after_cr = False
+        self._doubt = self._after_cr = self._after_italics = False
         room = MAX_LINE_OCTETS - len(self._line) - len(self._line_text)
         self._line += token.head[: max(room, 0)]
         self._desynced += max(token.octets - max(room, 0), 0)
 
     def _on_control(self, token: Token) -> None:
-        """A control octet inside a number may have been a digit: then the number cannot be read."""
-        digit_before = bool(self._line) and self._line[-1] in _DIGITISH
-        damaged = bool(self._line or self._line_text) and not _DAMAGED_DIGITS.isdisjoint(token.head)
-        self._doubt = self._doubt or digit_before or damaged
+        """A control octet beside a digit may have been one: then the number cannot be read.
+
+        Not the parameter that some tills send after an italics command, and not padding before a line.
+        """
+        octets = set(token.head[1:] if self._after_italics and token.head[0] <= 1 else token.head)
+        self._after_italics = False
+        if self._line or self._line_text:
+            self._doubt = self._doubt or bool(octets - _WIDTH_CONTROLS)
+        else:
+            self._doubt = self._doubt or bool(octets & _DAMAGED_DIGITS)
 
     def _on_unknown(self, token: Token) -> None:
         """Parameters of an unknown command may follow as text, so what touches it cannot be read as a number."""
@@ -176,7 +187,9 @@ class EscPos:
 
     def _end_line(self) -> None:
         self._stretch("")
-        text, self._line_text, self._doubt = self._line_text, "", False
+        text, doubt, self._line_text, self._doubt = self._line_text, self._doubt, "", False
+        if doubt and text[-1:].isdigit() and not _WHOLE_NUMBER.search(text):
+            text += _UNREADABLE  # its last digit may be missing
         if not text.strip(f" {_UNREADABLE}"):
             return
         if self._beginning_heard:
@@ -201,6 +214,7 @@ class EscPos:
     # Commands.
 
     def _on_command(self, token: Token) -> list[DialectEvent] | None:
+        self._after_italics = token.head in _ITALICS
         handle = self._on_head.get(token.head[:2])
         if handle is not None:
             return handle(token)

@@ -139,7 +139,7 @@ EPSON_RULES: Mapping[bytes, Rule] = {
     **_group(0x1C, 2, b"&.\x0e\x14"),
     **_group(0x1C, 3, b"!-CW"),
     **_group(0x1C, 4, b"Sp?"),
-    b"\x1c2": _fixed(4 + 72),  # one 24 x 24 glyph
+    b"\x1c2": Counted(4, lambda _head: 72),  # one 24 x 24 glyph
     b"\x1c(": _declared(5),
     b"\x1c(C": _declared(7, least=2),  # its function and parameter choose the text encoding
     b"\x1cq": Repeated(

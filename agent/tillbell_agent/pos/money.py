@@ -36,8 +36,8 @@ _MARKS = {
 _MARK_OF = {mark.casefold(): code for mark, code in _MARKS.items()}
 _MARK = "|".join(re.escape(mark) for mark in sorted([*_MARKS, "$", "¥"], key=len, reverse=True))
 # What may stand directly before an amount. Anything else there (a letter, a digit, U+FFFD for an octet that could not
-# be decoded) may be a damaged digit, and then the number is not read.
-_BOUND = r"(?:^|(?<=[\s:=*()\[\]\-−_>~|/\u3000-\u9fff\uac00-\ud7a3])|(?<=\.\.))"
+# be decoded), or a sign between digits, may be a damaged digit, and then the number is not read.
+_BOUND = r"(?:^|(?<!\d[^\s])(?:(?<=[\s:=*()\[\]\-−_>\u3000-\u9fff\uac00-\ud7a3])|(?<=\.\.)))"
 _AMOUNT = re.compile(
     rf"(?:{_BOUND}(?P<open>\()?(?P<minus>[-−])?\s*(?:(?P<before>{_MARK})[:.]?)?\s*(?P<minus2>[-−])?[*\s]*)"
     r"(?P<number>\d+(?:[.,'’]\d+)*)"

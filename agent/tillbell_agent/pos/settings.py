@@ -1,6 +1,5 @@
 """What a source's configuration says to a dialect, checked where it is made; and the errors of a wrong one."""
 
-import codecs
 import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -50,10 +49,13 @@ class DialectSettings:
 
     def __post_init__(self) -> None:
         try:
-            codecs.lookup(self.encoding)
-            b"".decode(self.encoding)
-        except (LookupError, ValueError) as error:
-            raise SettingsError("encoding", f"no text encoding is named {self.encoding!r}") from error
+            usable = b"A1".decode(self.encoding) == "A1"
+        except (LookupError, ValueError):
+            usable = False
+        if not usable:
+            raise SettingsError(
+                "encoding", f"{self.encoding!r} is no encoding that printers use (ASCII and more)"
+            )
         if not (len(self.currency) == 3 and self.currency.isascii() and self.currency.isupper()):
             raise SettingsError("currency", f"{self.currency!r} is not three capital letters of ISO 4217")
         if not (math.isfinite(self.idle_s) and 0 < self.idle_s <= 60):

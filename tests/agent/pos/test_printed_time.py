@@ -1,0 +1,70 @@
+"""Printed dates and times are read, and an ambiguous date is never guessed."""
+
+from datetime import datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tillbell_agent.pos.printed_time import find_time
+
+
+@pytest.mark.parametrize(
+    ("lines", "currency", "expected"),
+    [
+        (["2024-06-03 14:22:33"], "CNY", datetime(2024, 6, 3, 14, 22, 33)),
+        (["2024/06/03 14:22:33"], "CNY", datetime(2024, 6, 3, 14, 22, 33)),
+        (["2024年6月3日 14时22分33秒"], "CNY", datetime(2024, 6, 3, 14, 22, 33)),
+        (["20240603 14:22:33"], "CNY", datetime(2024, 6, 3, 14, 22, 33)),
+        (["06.10.2021 22:39:53"], "CHF", datetime(2021, 10, 6, 22, 39, 53)),
+        (["le 03/06/2024 à 14:22"], "EUR", datetime(2024, 6, 3, 14, 22)),
+        (["DATE 06/25/2024", "TIME 02:56 PM"], "USD", datetime(2024, 6, 25, 14, 56)),
+        (["25-06-24 12:05 AM"], "USD", datetime(2024, 6, 25, 0, 5)),
+        (["2026-06-19 16:01:01"], "KRW", datetime(2026, 6, 19, 16, 1, 1)),
+        (["04/04/2024 10:00"], "USD", datetime(2024, 4, 4, 10, 0)),
+    ],
+)
+def test_time_is_read(lines: list[str], currency: str, expected: datetime) -> None:
+    found = find_time(lines, currency)
+    assert found is not None
+    assert found.value == expected
+
+
+def test_ambiguous_date_is_kept_as_digits_only() -> None:
+    found = find_time(["04/06/2015 02:56 PM"], "USD")
+    assert found is not None
+    assert (found.value, found.digits, found.seconds) == (None, "040620150256PM", False)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [],
+        ["2024-06-03"],
+        ["14:22:33"],
+        ["12/28"],
+        ["2024-02-31 14:22"],
+        ["2024-06-03 25:00"],
+        ["1.234.567 12:00"],
+    ],
+)
+def test_what_is_no_time_is_none(lines: list[str]) -> None:
+    assert find_time(lines, "CNY") is None
+
+
+@settings(max_examples=150)
+@given(
+    st.lists(st.text(alphabet="0123456789-/.: APMapm年月日", max_size=30), max_size=4),
+    st.sampled_from(["auto", "ymd", "dmy", "mdy"]),
+)
+def test_any_lines_give_a_time_or_none(lines: list[str], order: str) -> None:
+    found = find_time(lines, "USD", order)
+    assert found is None or found.digits
+
+
+@settings(max_examples=150)
+@given(st.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 31)).map(lambda t: t.replace(microsecond=0)))
+def test_iso_time_reads_back(time: datetime) -> None:
+    found = find_time([f"no 17 {time:%Y-%m-%d %H:%M:%S} end"], "CNY")
+    assert found is not None
+    assert found.value == time
