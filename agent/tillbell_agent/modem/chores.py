@@ -32,7 +32,11 @@ class Chores:
 
     def came_up(self, now: float) -> None:
         """The modem was initialised: what it stored meanwhile was announced to nobody."""
-        self._sweep_at = now + SWEEP_AFTER_S
+        self.sweep_at(now + SWEEP_AFTER_S)
+
+    def sweep_at(self, when: float) -> None:
+        """Look through the whole storage then."""
+        self._sweep_at = when
 
     def line_was_used(self, now: float) -> None:
         """A heartbeat is only for a silent line."""
@@ -46,7 +50,7 @@ class Chores:
         if len(self._to_read) < MAX_WAITING:
             self._to_read.append(StoredAt(values[0], int(values[1])))
         else:
-            self._sweep_at = now + SWEEP_AFTER_S
+            self.sweep_at(now + SWEEP_AFTER_S)
         return True
 
     def forget(self, stored: StoredAt) -> None:

@@ -147,6 +147,19 @@ class Session:
         self._chores.forget(stored)
         self._settle(now)
 
+    def recover(self, now: float) -> None:
+        """The modem gives errors of its own: get in step and initialise it again. Nothing while a segment is open."""
+        if self._sending is None and not self._lost:
+            self._abandon("recovering")
+            self._initialised, self._again_at = False, None
+            self._dialogue.synchronise(now)
+        self._settle(now)
+
+    def sweep(self, now: float) -> None:
+        """Report what is stored and was not reported, as soon as the line is free: the storage is said to be full."""
+        self._chores.sweep_at(now)
+        self._settle(now)
+
     def lost(self, now: float, why: str) -> list[ModemEvent]:
         """The port is gone. An open segment is told as unknown or not sent; then call ``reopened``."""
         self._abandon(why)

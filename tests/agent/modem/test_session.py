@@ -411,6 +411,21 @@ def test_a_modem_that_goes_deaf_is_found_by_the_heartbeat() -> None:
     assert made.run_until_ready(61)
 
 
+def test_recovering_initialises_again_and_leaves_an_open_segment_alone() -> None:
+    made = ready_rig()
+    before = len(made.lines())
+    made.session.recover(made.now)
+    assert not made.session.ready
+    assert made.run_until_ready()
+    assert "AT+CMGF=0" in made.lines()[before:]
+    made.machine.latency_s = 5.0
+    made.session.send(1, tpdu("open"), made.now)
+    made.run(1)
+    made.session.recover(made.now)
+    made.run(10)
+    assert made.seen(SegmentSent) == [SegmentSent(1, 1)]
+
+
 # Receiving.
 
 
@@ -439,6 +454,18 @@ def test_what_was_stored_before_is_swept_and_told_once() -> None:
     assert made.run_until_ready()
     made.run(10)
     assert [SmsDeliver.decode(e.tpdu).text() for e in made.seen(MessageReceived)] == ["one", "two"]  # type: ignore[attr-defined]
+
+
+def test_a_sweep_finds_what_was_announced_to_nobody() -> None:
+    made = ready_rig()
+    made.run(10)
+    made.machine.commands.kept["+CNMI"] = "0,0,0,0,0"
+    made.machine.deliver_text(PHONE, "silent", made.now)
+    made.run(10)
+    assert made.seen(MessageReceived) == []
+    made.session.sweep(made.now)
+    made.run(1)
+    assert len(made.seen(MessageReceived)) == 1
 
 
 def test_only_what_was_reported_can_be_forgotten() -> None:
