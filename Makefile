@@ -76,7 +76,7 @@ define set_up
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
 		|| { echo "make: this Python cannot make virtual environments." >&2; \
 		     echo "      apt-get install python3-venv" >&2; exit 1; }
-	@$(1)/bin/python -c pass 2>/dev/null || rm -rf $(1)
+	@$(1)/bin/python -c 'import pip' 2>/dev/null || rm -rf $(1)
 	@echo "==> setting up $(1) (a minute or so the first time)"
 	@test -d $(1) || $(PYTHON) -m venv $(1)
 	@$(1)/bin/python -m pip install -qq -r $(2) -e .
