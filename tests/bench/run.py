@@ -1,0 +1,91 @@
+"""``make bench``: what a sale costs, in octets, SMS, milliseconds, memory and flash. Prints tables; judges nothing.
+
+    .venv/bin/python tests/bench/run.py [--quick] [--json] [--only sizes,start,idle,latency,throughput]
+
+The mix of sales is described in ``mix.py``. The agent that is measured is the real ``tillbell run`` on
+pseudo-terminals; its modem is the simulated one, which answers at once, so what a real modem and network add is not in
+any figure. Runs in about three minutes; ``--quick`` in half a minute.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import path
+import proc
+import sizes
+from figures import Table, lines, progress, to_json
+from shop import BenchError, Shop
+
+_PARTS = ("sizes", "start", "idle", "latency", "throughput")
+_REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def main() -> int:
+    args = _arguments()
+    began = time.monotonic()
+    folder = proc.folder_on_disk(_REPOSITORY / "build")
+    machine = proc.machine(folder)
+    tables: list[Table] = []
+    try:
+        for name, part in _parts(folder, quick=args.quick).items():
+            if name in args.only:
+                progress(name)
+                made = part()
+                tables += made
+                if not args.json:
+                    print(*("\n".join([*lines(table), ""]) for table in made), sep="\n", flush=True)
+    except BenchError as error:
+        print(f"tillbell: the benchmark stopped: {error}", file=sys.stderr)
+        return 1
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    if args.json:
+        print(json.dumps({"machine": machine, "tables": [to_json(table) for table in tables]}, ensure_ascii=False, indent=2))
+    else:
+        print(machine)
+    progress(f"done in {time.monotonic() - began:.0f} s")
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="measures Tillbell", epilog="example:\n  make bench ARGS=--quick")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.add_argument("--quick", action="store_true", help="a short run: fewer sales")
+    parser.add_argument("--only", default=",".join(_PARTS), metavar="PARTS", help="some of: %(default)s")
+    args = parser.parse_args()
+    args.only = args.only.split(",")
+    unknown = set(args.only) - set(_PARTS)
+    if unknown:
+        parser.error(f"no part {', '.join(sorted(unknown))}; there are: {', '.join(_PARTS)}")
+    return args
+
+
+def _parts(folder: Path, *, quick: bool) -> dict[str, Callable[[], list[Table]]]:
+    """Name → what measures it. Each has a shop of its own, so that none finds what another left."""
+    starts, seconds, singles, sales, drain = (2, 2, 15, 200, 200) if quick else (10, 10, 200, 10_000, 2_000)
+
+    def at(name: str, measure: Callable[[Shop], list[Table]]) -> Callable[[], list[Table]]:
+        def part() -> list[Table]:
+            (folder / name).mkdir()
+            with Shop(folder / name) as shop:
+                return measure(shop)
+
+        return part
+
+    return {
+        "sizes": sizes.measure,
+        "start": at("start", lambda shop: [path.start(shop, starts)]),
+        "idle": at("idle", lambda shop: [path.rest(shop, seconds)]),
+        "latency": at("latency", lambda shop: [path.one_at_a_time(shop, singles)]),
+        "throughput": at("throughput", lambda shop: path.as_fast_as_it_goes(shop, sales, drain)),
+    }
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
