@@ -9,12 +9,13 @@ import time
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tillbell_agent.sim import demo as demo_module
 from tillbell_agent.sim.demo import Demo
-from tillbell_agent.sim.demo_check import read_text, sealed_faults, text_faults
+from tillbell_agent.sim.demo_check import ledger_faults, read_text, sealed_faults, text_faults
 from tillbell_agent.sim.demo_receipts import Expected, morning
 from tillbell_agent.sim.demo_screen import show_plain
 from tillbell_protocol.event import Kind
@@ -31,7 +32,7 @@ EXPECTED = [SALE, VOID, CASHLESS]
 CODES = {1: ["123456"], 2: ["654321"], 3: ["111111"], 4: ["123456"]}
 
 
-def opened(*expected: Expected) -> list[dict[str, object]]:
+def opened(*expected: Expected) -> list[dict[str, Any]]:
     return [
         {
             "ev": "opened",
@@ -101,6 +102,16 @@ def test_a_wrong_check_code_is_a_fault() -> None:
 )
 def test_the_judge_finds_each_fault_of_headquarters(events: list[dict[str, object]], fault: str) -> None:
     assert fault in "\n".join(sealed_faults("hq", EXPECTED, events))
+
+
+def test_the_judge_finds_what_the_ledger_lacks_or_counts_wrongly() -> None:
+    rows = [{"seq": n, **event["event"]} for n, event in enumerate(opened(*EXPECTED), 1)]
+    assert ledger_faults(EXPECTED, rows) == []
+    assert ledger_faults(EXPECTED, rows[:2]) == [
+        "the ledger's numbers are [1, 2]",
+        "the ledger lacks sale 500 CNY 2026112100017",
+    ]
+    assert ledger_faults(EXPECTED, [*rows[:2], {**rows[2], "amount_minor": 5}]) != []
 
 
 def test_the_morning_is_the_same_for_the_same_seed() -> None:

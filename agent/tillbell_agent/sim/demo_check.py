@@ -75,6 +75,15 @@ def text_faults(
     return faults
 
 
+def ledger_faults(expected: Sequence[Expected], rows: Sequence[dict[str, Any]]) -> list[str]:
+    """``rows``: ``txn --json`` by number. What the agent has on record is what was printed, in the same order."""
+    numbers = [row["seq"] for row in rows]
+    faults = [] if numbers == list(_seqs(expected)) else [f"the ledger's numbers are {numbers}"]
+    recorded = [_identity(row) for row in rows]
+    meant = [_meant(receipt) for receipt in expected]
+    return faults + [f"the ledger lacks {_words(one)}" for one in meant if one not in recorded]
+
+
 def sealed_faults(who: str, expected: Sequence[Expected], events: Sequence[dict[str, Any]]) -> list[str]:
     """``events``: one receiver's lines. Every receipt opened once, nothing refused, no gap between the counters."""
     opened = [event for event in events if event["ev"] == "opened"]
@@ -84,7 +93,7 @@ def sealed_faults(who: str, expected: Sequence[Expected], events: Sequence[dict[
     if len(set(counters)) != len(counters):
         faults.append(f"{who} opened a counter twice: {counters}")
     told = {_identity(event["event"]) for event in opened}
-    meant = {(e.kind.word, e.amount_minor, e.currency, e.reference, e.card_last4) for e in expected}
+    meant = {_meant(receipt) for receipt in expected}
     faults += [f"{who} was never told of {_words(one)}" for one in sorted(meant - told, key=str)]
     faults += [f"{who} was told what no receipt says: {_words(one)}" for one in sorted(told - meant, key=str)]
     if len(opened) > len(told):
@@ -112,6 +121,10 @@ def _differences(seq: int, receipt: Expected, total: int, text: Read) -> list[st
 
 def _identity(event: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(event.get(name) for name in ("kind", "amount_minor", "currency", "reference", "card_last4"))
+
+
+def _meant(receipt: Expected) -> tuple[Any, ...]:
+    return (receipt.kind.word, receipt.amount_minor, receipt.currency, receipt.reference, receipt.card_last4)
 
 
 def _words(identity: tuple[Any, ...]) -> str:
