@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar, Generic, TypeVar
 
-from tillbell_agent.modem.digest import holds_tpdu
+from tillbell_agent.modem.digest import holds_tpdu, tpdu_of
 from tillbell_protocol.errors import DecodeError
-from tillbell_protocol.sms.tpdu import split_at_pdu
 
 T = TypeVar("T")
 
@@ -250,7 +249,7 @@ class StoredTpdu:
 def _stored(index: int, declared: int, line: str) -> StoredTpdu:
     if not holds_tpdu(line, declared):
         raise DecodeError("pdu", 0, f"{len(line)} hex digits do not hold a TPDU of {declared} octets")
-    return StoredTpdu(index, split_at_pdu(line)[1])
+    return StoredTpdu(index, tpdu_of(line))
 
 
 @dataclass(frozen=True, slots=True)

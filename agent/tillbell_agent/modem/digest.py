@@ -150,6 +150,12 @@ def holds_tpdu(text: str, tpdu_octets: int) -> bool:
     return len(text) // 2 == 1 + int(text[:2], 16) + tpdu_octets
 
 
+def tpdu_of(text: str) -> bytes:
+    """The TPDU behind the SMSC address, whatever that says, of a line for which ``holds_tpdu`` is true."""
+    octets = bytes.fromhex(text)
+    return octets[1 + octets[0] :]
+
+
 def _final_result(match: re.Match[str]) -> FinalResult:
     text = match[0]
     if match[2] is None:

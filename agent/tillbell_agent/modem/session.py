@@ -5,7 +5,6 @@ whether one is sent again, is the caller's; the session repeats nothing that cou
 gets in step with the modem and initialises it again, since what fell silent may have restarted with other modes.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 from tillbell_agent.modem.chores import Chores
@@ -22,6 +21,7 @@ from tillbell_agent.modem.dialogue import (
     TimedOut,
     UrcHeard,
 )
+from tillbell_agent.modem.digest import tpdu_of
 from tillbell_agent.modem.events import (
     Deaf,
     LateAnswer,
@@ -29,29 +29,20 @@ from tillbell_agent.modem.events import (
     NotReady,
     Ready,
     SegmentNotSent,
+    SegmentRefused,
+    SegmentSent,
     SegmentUnknown,
     StoredAt,
     UnknownLine,
     UrcReceived,
 )
 from tillbell_agent.modem.initialise import REGISTRATIONS, Facts, ModemSettings, initialise, register
-from tillbell_agent.modem.script import (
-    Ask,
-    AwaitDecision,
-    Decision,
-    GetInStep,
-    Happened,
-    Pause,
-    Script,
-    Tell,
-    Want,
-    WritePdu,
-)
+from tillbell_agent.modem.script import Decision, Script, Tell
+from tillbell_agent.modem.stage import Stage
 from tillbell_agent.modem.traffic import (
     received,
     send_segment,
 )
-from tillbell_protocol.sms.tpdu import split_at_pdu
 
 __all__ = ["ModemSettings", "Session"]
 
@@ -63,12 +54,6 @@ _RESTARTED = ("RDY", "APP RDY", "^SYSSTART", "^BOOT", "NORMAL POWER DOWN", "POWE
 _SIM_GONE = ("+CPIN: NOT INSERTED", "+CPIN: NOT READY", "+CPIN: SIM REMOVED")
 
 
-@dataclass(slots=True)
-class _Sending:
-    tag: int
-    handed_over: bool = False
-
-
 class Session:
     """Sans-IO; one per modem. Call ``tick`` at ``next_deadline``, write ``bytes_to_send`` after every call."""
 
@@ -77,17 +62,15 @@ class Session:
         self._facts = Facts()
         self._chores = Chores(self._facts, self._settings.heartbeat_s, now)
         self._dialogue = Dialogue()
+        self._stage = Stage(self._dialogue, self._tell)
         self._events: list[ModemEvent] = []
-        self._script: Script[Any] | None = None
-        self._want: Want | None = None
-        self._wake_at: float | None = None
         self._again_at: float | None = None
         self._why = "starting"
         self._failures = 0
-        self._initialised = False
+        self._initialised_at: int | None = None
         self._told_ready = False
         self._lost = False
-        self._sending: _Sending | None = None
+        self._sending: int | None = None
         self._unknown_tag: int | None = None
         self._now = self.since = now
         self._words = ""
@@ -114,7 +97,7 @@ class Session:
         """When ``tick`` is needed next; at once where events wait; None only while the port is lost."""
         if self._events:
             return self._now
-        times = [self._dialogue.next_deadline(), self._wake_at, self._again_at]
+        times = [self._dialogue.next_deadline(), self._stage.wake_at, self._again_at]
         if self._at_rest:
             times.append(self._chores.next_deadline())
         return min((time for time in times if time is not None), default=None)
@@ -130,8 +113,8 @@ class Session:
             raise RuntimeError(f"send while {self.doing}")
         if not 0 < len(tpdu) <= MAX_TPDU_OCTETS:
             raise ValueError(f"{len(tpdu)} octets are no TPDU")
-        self._sending = _Sending(tag)
-        self._start(send_segment(self._facts, self._settings, tag, tpdu, more), now)
+        self._sending = tag
+        self._stage.start(send_segment(self._facts, self._settings, tag, tpdu, more), now)
         self._settle(now)
 
     def hand_over(self, now: float) -> None:
@@ -151,7 +134,7 @@ class Session:
         """The modem gives errors of its own: get in step and initialise it again. Nothing while a segment is open."""
         if self._sending is None and not self._lost:
             self._abandon("recovering")
-            self._initialised, self._again_at = False, None
+            self._again_at = None
             self._dialogue.synchronise(now)
         self._settle(now)
 
@@ -164,7 +147,7 @@ class Session:
         """The port is gone. An open segment is told as unknown or not sent; then call ``reopened``."""
         self._abandon(why)
         self._not_ready(why)
-        self._dialogue = Dialogue()
+        self._dialogue = self._stage.dialogue = Dialogue()
         self._again_at, self._lost, self._why = None, True, why
         self._settle(now)
         return self._take_events()
@@ -189,8 +172,8 @@ class Session:
         """Let time pass."""
         if not self._lost:
             self._hear(self._dialogue.tick(now), now)
-            if self._wake_at is not None and now >= self._wake_at:
-                self._wake(now)
+            if self._stage.wake_at is not None and now >= self._stage.wake_at:
+                self._stage.wake(now)
             if self._again_at is not None and now >= self._again_at:
                 self._again_at = None
                 self._dialogue.synchronise(now)
@@ -201,12 +184,13 @@ class Session:
 
     @property
     def _at_rest(self) -> bool:
-        return self._script is None and self._again_at is None and self._dialogue.phase is Phase.IDLE
+        return self._stage.empty and self._again_at is None and self._dialogue.phase is Phase.IDLE
 
     @property
     def _is_up(self) -> bool:
-        """Initialised, and not restarted since: a restart brings the echo back, and text mode with it."""
-        return self._initialised and (self._facts.echo_stays or not self._facts.echo_heard)
+        """Initialised, in step since, and not restarted: a restart brings the echo back, and text mode with it."""
+        in_step = self._initialised_at == self._dialogue.out_of_step
+        return in_step and (self._facts.echo_stays or not self._facts.echo_heard)
 
     def _settle(self, now: float) -> None:
         """Begin what is to be done next, and note what and since when."""
@@ -214,7 +198,8 @@ class Session:
             script = self._next_script(now)
             if script is None:
                 break
-            self._start(script, now)
+            self._now = now
+            self._stage.start(script, now)
         if self.ready and not self._told_ready:
             self._told_ready = True
             self._events.append(Ready())
@@ -234,9 +219,7 @@ class Session:
             return f"pausing before another try: {self._why}"
         if self._dialogue.phase in (Phase.QUIET, Phase.ASKING, Phase.SETTLING):
             return f"getting in step with the modem ({self._dialogue.phase.value})"
-        if isinstance(self._want, Ask | AwaitDecision | WritePdu | Pause):
-            return self._want.doing
-        return "ready" if self.ready else "idle"
+        return self._stage.doing or ("ready" if self.ready else "idle")
 
     def _next_script(self, now: float) -> Script[Any] | None:
         if not self._is_up:
@@ -248,7 +231,7 @@ class Session:
     def _bring_up(self) -> Script[None]:
         why = yield from initialise(self._facts, self._settings)
         if why is None:
-            self._initialised, self._failures = True, 0
+            self._initialised_at, self._failures = self._dialogue.out_of_step, 0
             self._chores.came_up(self._now)
             return
         self._told_ready = False
@@ -261,73 +244,32 @@ class Session:
         self._failures += 1
         return pause
 
-    def _start(self, script: Script[Any], now: float) -> None:
-        self._script = script
-        self._run(None, now)
-
-    def _run(self, happened: Happened, now: float) -> None:
-        """Tell the script what happened, and do what it wants next."""
-        self._now = now
-        self._chores.line_was_used(now)
-        self._want = self._wake_at = None
-        while self._script is not None:
-            try:
-                want = self._script.send(happened)
-            except StopIteration:
-                self._script = self._sending = None
-                return
-            happened = None
-            match want:
-                case Tell(event):
-                    self._tell(event)
-                case GetInStep():
-                    self._initialised = False
-                    self._dialogue.synchronise(now)
-                case _:
-                    self._want = want
-                    self._begin(want, now)
-                    return
-
     def _tell(self, event: ModemEvent) -> None:
         if isinstance(event, SegmentUnknown):
             self._unknown_tag = event.tag
+        if isinstance(event, SegmentSent | SegmentRefused | SegmentUnknown | SegmentNotSent):
+            self._sending = None
         if isinstance(event, NotReady):
             self._told_ready = False
         self._events.append(event)
 
-    def _begin(self, want: Want, now: float) -> None:
-        match want:
-            case Ask(command) if self._dialogue.phase is Phase.IDLE:
-                self._dialogue.write(command, now)
-            case WritePdu(pdu, answer_timeout_s):
-                if self._sending is not None:
-                    self._sending.handed_over = True
-                self._unknown_tag = None
-                self._dialogue.write_pdu(pdu, now, answer_timeout_s)
-            case Pause(seconds):
-                self._wake_at = now + seconds
-
-    def _wake(self, now: float) -> None:
-        if isinstance(self._want, Pause):
-            self._run(None, now)
-
     def _decide(self, decision: Decision, now: float) -> None:
         """The events that follow are kept for the next ``tick``, which is due at once."""
-        if isinstance(self._want, AwaitDecision):
-            self._run(decision, now)
+        if self._stage.awaits_decision:
+            if decision.hand_over:
+                self._unknown_tag = None  # from here on an answer is this segment's
+            self._stage.resume(decision, now)
             self._settle(now)
 
     def _hear(self, heard: list[Heard], now: float) -> None:
         for item in heard:
             match item:
-                case Answered() | Prompted():
-                    self._run(item, now)
-                case TimedOut():
-                    self._initialised = False
-                    self._run(item, now)
+                case Answered() | Prompted() | TimedOut():
+                    self._now = now
+                    self._chores.line_was_used(now)
+                    self._stage.resume(item, now)
                 case Synchronised():
-                    if isinstance(self._want, Ask):
-                        self._begin(self._want, now)
+                    self._stage.in_step(now)
                 case NoAnswer(tries):
                     self._deaf(f"no answer to AT, {tries} times", now)
                 case UrcHeard():
@@ -337,25 +279,21 @@ class Session:
 
     def _deaf(self, why: str, now: float) -> None:
         self._abandon(why)
-        self._initialised = self._told_ready = False
-        self._why = why
+        self._told_ready, self._why = False, why
         pause = self._pause()
         self._again_at = now + pause
         self._events.append(Deaf(why, pause))
 
     def _abandon(self, why: str) -> None:
         """End the running script; what it was sending is told as what it is."""
-        if self._sending is not None and self._sending.handed_over:
-            self._tell(SegmentUnknown(self._sending.tag, why))
-        elif self._sending is not None:
-            self._tell(SegmentNotSent(self._sending.tag, why))
-        if self._script is not None:
-            self._script.close()
-        self._script = self._want = self._wake_at = self._sending = None
+        if self._sending is not None:
+            ended = SegmentUnknown if self._stage.handed_over else SegmentNotSent
+            self._tell(ended(self._sending, why))
+        self._stage.clear()
 
     def _not_ready(self, why: str) -> None:
-        self._initialised = self._told_ready = False
-        self._events.append(NotReady(why))
+        self._initialised_at = None
+        self._tell(NotReady(why))
 
     def _stray(self, text: str) -> None:
         reference = text.removeprefix("+CMGS:").strip()
@@ -369,7 +307,7 @@ class Session:
     def _urc(self, urc: UrcHeard, now: float) -> None:
         name = urc.text.partition(":")[0]
         if urc.pdu is not None:
-            self._events.append(received(split_at_pdu(urc.pdu)[1], None))
+            self._events.append(received(tpdu_of(urc.pdu), None))
         elif name in ("+CMTI", "+CDSI"):
             if not self._chores.announced(urc.text, now):
                 self._events.append(UnknownLine(urc.text))
@@ -381,13 +319,12 @@ class Session:
             self._dialogue.synchronise(now)
         else:
             self._events.append(UrcReceived(urc.text))
-            self._wake(now)
+            self._stage.wake(now)
 
     def _registration(self, name: str, text: str, now: float) -> None:
         was = self._facts.registered
         stat = fields(text)[0]
         self._facts.registration[name] = int(stat)
         if was and not self._facts.registered and self._told_ready:
-            self._told_ready = False
-            self._events.append(NotReady(self._facts.registration_words))
-        self._wake(now)
+            self._tell(NotReady(self._facts.registration_words))
+        self._stage.wake(now)

@@ -501,6 +501,12 @@ def test_a_routed_message_cut_by_another_urc_is_whole() -> None:
     assert events == [UrcReceived("RING"), MessageReceived(octets)]
 
 
+def test_a_report_behind_an_impossible_service_centre_is_still_reported() -> None:
+    made = ready_rig()
+    events = made.session.receive_data(b"\r\n+CDS: 3\r\n\r\nC8" + b"FF" * 200 + b"060102\r\n", 1.0)
+    assert events == [StatusReportReceived(b"\x06\x01\x02")]
+
+
 def test_an_announcement_that_makes_no_sense_is_told() -> None:
     made = ready_rig()
     assert made.session.receive_data(b'\r\n+CMTI: "SM",x\r\n', 1.0) == [UnknownLine('+CMTI: "SM",x')]
