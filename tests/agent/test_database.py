@@ -1,0 +1,138 @@
+"""The file of the store: its modes, its migrations, its errors, and what a transaction promises."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tillbell_agent import database
+from tillbell_agent.database import StoreError, open_database, open_for_reading, transaction, truncate_wal
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def pragma(connection: sqlite3.Connection, name: str) -> object:
+    return connection.execute(f"PRAGMA {name}").fetchone()[0]
+
+
+def test_a_commit_is_an_fsync_and_what_is_deleted_is_overwritten(state: Path) -> None:
+    connection = open_database(state)
+    assert pragma(connection, "journal_mode") == "wal"
+    assert pragma(connection, "synchronous") == 2
+    assert pragma(connection, "secure_delete") == 1
+    assert pragma(connection, "page_size") == 1024
+    assert pragma(connection, "user_version") == len(database.MIGRATIONS)
+
+
+def test_only_the_owner_may_read_any_of_its_files(state: Path) -> None:
+    connection = open_database(state)
+    with transaction(connection):
+        connection.execute("INSERT INTO counter VALUES ('x', 1)")
+    modes = {path.name: path.stat().st_mode & 0o777 for path in state.iterdir()}
+    assert set(modes.values()) == {0o600}
+    assert {"tillbell.db", "tillbell.db-wal", "tillbell.db-shm"} <= modes.keys()
+
+
+def test_opening_again_keeps_what_was_written_and_empties_the_wal(state: Path) -> None:
+    first = open_database(state)
+    with transaction(first):
+        first.execute("INSERT INTO counter VALUES ('x', 7)")
+    assert (state / "tillbell.db-wal").stat().st_size > 0
+    second = open_database(state)
+    assert (state / "tillbell.db-wal").stat().st_size == 0
+    assert second.execute("SELECT value FROM counter").fetchone() == (7,)
+
+
+def test_a_transaction_is_whole_or_absent(state: Path) -> None:
+    connection = open_database(state)
+    with pytest.raises(ZeroDivisionError), transaction(connection):
+        connection.execute("INSERT INTO counter VALUES ('x', 1)")
+        1 / 0  # noqa: B018
+    with pytest.raises(StoreError, match="cannot write the state"), transaction(connection):
+        connection.execute("INSERT INTO counter VALUES ('x', 1)")
+        connection.execute("INSERT INTO counter VALUES ('x', 2)")
+    assert not connection.in_transaction
+    assert connection.execute("SELECT count(*) FROM counter").fetchone() == (0,)
+
+
+def test_a_writer_that_waits_in_vain_gets_an_error_of_the_store(state: Path) -> None:
+    first, second = open_database(state), open_database(state)
+    second.execute("PRAGMA busy_timeout=0")
+    with transaction(first):
+        first.execute("INSERT INTO counter VALUES ('x', 1)")
+        with pytest.raises(StoreError, match="locked"), transaction(second):
+            second.execute("INSERT INTO counter VALUES ('y', 1)")
+
+
+def test_a_reader_in_the_way_of_the_wal_is_said_and_later_it_is_cut(state: Path) -> None:
+    connection = open_database(state)
+    reader = open_for_reading(state)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM counter").fetchone()
+    with transaction(connection):
+        connection.execute("INSERT INTO counter VALUES ('x', 1)")
+    assert not truncate_wal(connection)
+    reader.execute("COMMIT")
+    assert truncate_wal(connection)
+    assert (state / "tillbell.db-wal").stat().st_size == 0
+
+
+def test_a_reader_writes_nothing(state: Path) -> None:
+    open_database(state)
+    reader = open_for_reading(state)
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        reader.execute("INSERT INTO counter VALUES ('x', 1)")
+
+
+def test_no_state_is_said_with_the_next_step(state: Path) -> None:
+    with pytest.raises(StoreError, match="tillbell has not run"):
+        open_for_reading(state)
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_alone(state: Path) -> None:
+    path = state / "tillbell.db"
+    path.write_bytes(b"not a database at all, but long enough to be looked at as one" * 40)
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match="cannot open"):
+        open_database(state)
+    assert path.read_bytes() == before
+
+
+def test_a_newer_schema_is_refused_and_left_alone(state: Path) -> None:
+    connection = open_database(state)
+    connection.execute("PRAGMA user_version=99")
+    connection.close()
+    for opening in (open_database, open_for_reading):
+        with pytest.raises(StoreError, match="written by a newer tillbell"):
+            opening(state)
+    left = sqlite3.connect(state / "tillbell.db")
+    assert left.execute("PRAGMA user_version").fetchone() == (99,)
+
+
+def test_a_migration_that_fails_leaves_the_schema_before_it(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_database(state).close()
+    broken = (*database.MIGRATIONS, "CREATE TABLE fresh (x); CREATE TABLE ledger (y)")
+    monkeypatch.setattr(database, "MIGRATIONS", broken)
+    with pytest.raises(StoreError, match="already exists"):
+        open_database(state)
+    monkeypatch.undo()
+    connection = open_database(state)
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    assert "fresh" not in tables
+
+
+def test_a_later_migration_runs_on_what_is_there(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = open_database(state)
+    with transaction(connection):
+        connection.execute("INSERT INTO counter VALUES ('x', 7)")
+    connection.close()
+    later = (*database.MIGRATIONS, "ALTER TABLE counter ADD COLUMN note TEXT")
+    monkeypatch.setattr(database, "MIGRATIONS", later)
+    connection = open_database(state)
+    assert connection.execute("SELECT name, value, note FROM counter").fetchall() == [("x", 7, None)]
+    assert pragma(connection, "user_version") == len(later)

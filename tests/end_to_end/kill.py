@@ -1,0 +1,312 @@
+"""Kill ``tillbell run`` at random moments of a stream of sales, start it again, and see that nothing is lost or invented.
+
+    python tests/end_to_end/kill.py --kills 50 [--seed S]
+
+A sale is heard to its end, and must be told, if at the moment of each kill one of these held:
+
+- its last octet had been read by the agent at least 100 ms before, 100 ms more for each other sale that stood in the
+  same read (a commit takes some 10 ms; the line is never more than three sales ahead of the agent), or
+- none of its octets had been read: they wait in the port, which stays plugged in, for the next start, or
+- the ledger holds it.
+
+A sale of which a kill took away the octets read so far is in flight: it may be told, with what its rest still says, or
+not at all, but never with another amount or another reference. Headquarters must open each counter once, drop what comes
+twice, and see no gap. The owner's phone must show each sale in the ledger once, and more only with the mark.
+"""
+
+import argparse
+import json
+import random
+import secrets
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from shop import Shop, slip, wait
+
+from tillbell_agent.sim.demo_check import read_text
+from tillbell_protocol.errors import ProtocolError
+from tillbell_protocol.pairing import SecretKey, bundle_from_text
+from tillbell_protocol.receiver import DuplicateError, Receiver
+
+_HEARD_S = 0.1
+_MOST_AHEAD = 3
+# Octets of the longest sale of this stream, rounded up.
+_SALE_OCTETS = 512
+_CHUNK_OCTETS = 64
+_CHUNK_S = 0.003
+_GAP_S = 0.12
+_LATENCY_MS = 25
+
+
+@dataclass(slots=True)
+class Sale:
+    """One printed sale; ``first`` and ``end`` are its octets' places in the stream.
+
+    ``read_at``: when the agent had read past ``end``; ``read_with``: how many sales ended in that read, this one too.
+    """
+
+    amount_minor: int
+    reference: str
+    octets: bytes
+    first: int = 0
+    end: int = 0
+    read_at: float | None = None
+    read_with: int = 1
+    in_flight: bool = False
+
+
+@dataclass(slots=True)
+class Told:
+    """What a run came to; ``faults`` in words."""
+
+    kills: int = 0
+    sales: int = 0
+    in_flight: int = 0
+    in_flight_told: int = 0
+    repeats: int = 0
+    duplicates: int = 0
+    faults: list[str] = field(default_factory=list)
+
+
+class Terminal(threading.Thread):
+    """Prints sale after sale until stopped, and knows how far the agent has read."""
+
+    def __init__(self, shop: Shop, chance: random.Random) -> None:
+        super().__init__(daemon=True)
+        self.sales: list[Sale] = []
+        self.holding = threading.Lock()  # whoever has it stops the line
+        self._line = shop.line
+        self._chance = chance
+        self._written = 0
+        self._amounts = chance.sample(range(100, 1_000_000), 20_000)
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        while not self._stopped.is_set():
+            sale = self._next_sale()
+            for start in range(0, len(sale.octets), _CHUNK_OCTETS):
+                with self.holding:
+                    chunk = sale.octets[start : start + _CHUNK_OCTETS]
+                    self._line.write(chunk)
+                    self._written += len(chunk)
+                    self._note_reading()
+                time.sleep(_CHUNK_S)
+            self._pause(self._chance.expovariate(1 / _GAP_S))
+
+    def stop(self) -> None:
+        """End after the sale that is being printed."""
+        self._stopped.set()
+        self.join(30)
+        assert not self.is_alive(), "the terminal's line is stuck"
+
+    def killed(self, at: float) -> None:
+        """The agent died at ``at``, and ``holding`` is held: decide what every sale's fate may be."""
+        time.sleep(0.02)  # octets pass through a worker of the kernel before they can be counted
+        read = self._written - self._line.unread()
+        for sale in self.sales:
+            if sale.first >= read:
+                continue
+            settled = sale.read_at is not None and at - sale.read_at >= _HEARD_S * sale.read_with
+            sale.in_flight = sale.in_flight or not settled
+
+    def _next_sale(self) -> Sale:
+        amount = self._amounts.pop()
+        number = f"{len(self.sales) + 1:06d}"
+        text = f"{amount // 100}.{amount % 100:02d}"
+        with self.holding:
+            if self._chance.random() < 0.5:
+                sale = Sale(amount, number, slip(text, number))
+            else:
+                sale = Sale(amount, f"20261121{number}", till_slip(text, f"20261121{number}"))
+            sale.first, sale.end = self._written, self._written + len(sale.octets)
+            self.sales.append(sale)
+        return sale
+
+    def _pause(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while not self._stopped.is_set() and (
+            time.monotonic() < until or self._line.unread() > (_MOST_AHEAD - 1) * _SALE_OCTETS
+        ):
+            with self.holding:
+                self._note_reading()
+            time.sleep(0.005)
+
+    def _note_reading(self) -> None:
+        read, now = self._written - self._line.unread(), time.monotonic()
+        fresh: list[Sale] = []
+        for sale in reversed(self.sales):
+            if sale.read_at is not None:
+                break
+            if sale.end <= read:
+                fresh.append(sale)
+        for sale in fresh:
+            sale.read_at, sale.read_with = now, len(fresh)
+
+
+def till_slip(amount: str, number: str) -> bytes:
+    """A till's slip with a picture in front that spells a total, as octets."""
+    picture = (b"TOTAL 999.99\n" * 8).ljust(12 * 10, b"\0")
+    text = (
+        f"老王面馆\n单号:{number} 收银员:001\n2026-11-21 12:31:07\n牛肉面 x2   {amount}\n应收   ￥{amount}\n"
+        f"微信支付   {amount}\n找零   0.00\n"
+    )
+    head = b"\x1b@\x1dv0\x00\x0c\x00\x0a\x00" + picture
+    return head + text.encode("gb18030") + b"\n\n\x1dV\x42\x00"
+
+
+def run(folder: Path, kills: int, seed: int, tell: Callable[[str], None], *, settle: bool) -> Told:
+    """Everything. ``settle``: at the end wait until repetitions of unknown outcomes have come as well (a minute)."""
+    chance, told = random.Random(seed), Told()
+    with Shop(folder, latency_ms=_LATENCY_MS) as shop:
+        shop.start_modem()
+        shop.pair()
+        terminal = Terminal(shop, chance)
+        shop.start_agent()
+        terminal.start()
+        try:
+            for _ in range(kills):
+                _kill_once(shop, terminal, chance)
+                told.kills += 1
+                tell(f"kill {told.kills}/{kills}: {len(terminal.sales)} sales printed")
+        finally:
+            terminal.stop()
+        _wait_until_told(shop, terminal, settle=settle)
+        if shop.stop_agent() != 0:
+            told.faults.append("the agent did not end well")
+        _judge(shop, terminal.sales, told)
+    return told
+
+
+def _kill_once(shop: Shop, terminal: Terminal, chance: random.Random) -> None:
+    """Let the agent live for a random while (sometimes it is still starting then), kill it, start the next."""
+    time.sleep(chance.uniform(0.0, 0.9))
+    with terminal.holding:
+        shop.kill_agent()
+        terminal.killed(time.monotonic())
+    time.sleep(chance.choice((0.0, 0.0, 0.3)))
+    shop.start_agent(wait=chance.random() < 0.75)
+
+
+def _wait_until_told(shop: Shop, terminal: Terminal, *, settle: bool) -> None:
+    """Until the line is read and nothing waits; a text whose outcome is unknown but which the phone shows may wait."""
+    config = ("--config", str(shop.config))
+    wait("the line is read to its end", lambda: terminal._line.unread() == 0, 60)
+
+    def done() -> bool:
+        rows = json.loads(shop.tillbell("queue", *config, "--json", "--limit", "10000", code=None).stdout)
+        waiting = [row for row in rows if row["state"] in ("queued", "claimed")]
+        unknown = [row for row in rows if row["state"] == "unknown" and row["not_before"]]
+        if waiting or (unknown and settle):
+            return False
+        ledger = shop.json("txn", "--limit", "10000")
+        return {row["seq"] for row in ledger} <= {read_text(text).seq for text in shop.texts()}
+
+    time.sleep(1.0)  # the last job's commit, and its messages
+    wait("everything that is owed has left", done, 150)
+
+
+def _judge(shop: Shop, sales: list[Sale], told: Told) -> None:
+    ledger = shop.json("txn", "--limit", "10000", code=0)
+    told.sales = len(sales)
+    told.in_flight = sum(sale.in_flight for sale in sales)
+    _judge_ledger(ledger, sales, told)
+    _judge_texts(shop.texts(), ledger, told)
+    _judge_sealed(shop, ledger, told)
+    if "Traceback" in shop.agent_said():
+        told.faults.append("the agent printed a traceback")
+
+
+def _judge_ledger(ledger: list[dict[str, Any]], sales: list[Sale], told: Told) -> None:
+    by_amount = {sale.amount_minor: sale for sale in sales}
+    seen: set[int] = set()
+    for row in ledger:
+        sale = by_amount.get(row["amount_minor"])
+        if sale is None:
+            told.faults.append(f"number {row['seq']} was never printed: {row['amount_minor']} {row['reference']}")
+            continue
+        if sale.amount_minor in seen:
+            told.faults.append(f"sale {sale.reference} is in the ledger twice")
+        seen.add(sale.amount_minor)
+        told.in_flight_told += sale.in_flight
+        cut = sale.in_flight and row["reference"] is None
+        if row["reference"] != sale.reference and not cut:
+            told.faults.append(f"sale {sale.reference} is told as {row['reference']}")
+        if row["kind"] != "sale":
+            told.faults.append(f"sale {sale.reference} is told as a {row['kind']}")
+    for sale in sales:
+        if not sale.in_flight and sale.amount_minor not in seen:
+            told.faults.append(f"sale {sale.reference} of {sale.amount_minor} was heard to its end and is lost")
+
+
+def _judge_texts(texts: list[str], ledger: list[dict[str, Any]], told: Told) -> None:
+    read = [read_text(text) for text in texts]
+    told.repeats = sum(text.repeated for text in read)
+    for row in ledger:
+        mine = [text for text in read if text.seq == row["seq"]]
+        if not mine:
+            told.faults.append(f"the phone was never told of number {row['seq']}")
+        if sum(not text.repeated for text in mine) > 1:
+            told.faults.append(f"number {row['seq']} was told twice without a mark")
+        expected = (row["amount_minor"], row["day_total_minor"])
+        if any((text.amount_minor, text.day_total_minor) != expected for text in mine):
+            told.faults.append(f"number {row['seq']} was told wrongly: {mine}")
+    if {text.seq for text in read} - {row["seq"] for row in ledger}:
+        told.faults.append("the phone shows a number that the ledger does not have")
+
+
+def _judge_sealed(shop: Shop, ledger: list[dict[str, Any]], told: Told) -> None:
+    receiver = Receiver(SecretKey.from_text(shop.key().read_text()))
+    pairing = receiver.import_bundle(bundle_from_text(shop.bundle().read_text().strip()))
+    opened: list[Any] = []
+    for message in shop.sealed():
+        try:
+            opened.append(receiver.open(bytes.fromhex(message)).told.event)
+        except DuplicateError:
+            told.duplicates += 1
+        except ProtocolError as error:
+            told.faults.append(f"headquarters refused a message: {error}")
+    if receiver.gaps(pairing.keys.binding):
+        told.faults.append(f"headquarters misses counters {receiver.gaps(pairing.keys.binding)}")
+    heard = sorted((row["amount_minor"], row["reference"] or "") for row in ledger)
+    if sorted((event.amount_minor, event.reference or "") for event in opened) != heard:
+        told.faults.append(f"headquarters opened {len(opened)} events, not the {len(heard)} of the ledger")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Kill the agent at random moments; nothing may be lost or invented.")
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=None, help="default: a new one, which is printed")
+    args = parser.parse_args()
+    seed = secrets.randbelow(1_000_000) if args.seed is None else args.seed
+    print(f"seed {seed}", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            told = run(Path(folder), args.kills, seed, lambda line: print(line, flush=True), settle=True)
+        except AssertionError as error:
+            told = Told(faults=[str(error)])
+    print(summary(told))
+    for fault in told.faults:
+        print(f"FAULT {fault}")
+    if told.faults:
+        print(f"again with: python tests/end_to_end/kill.py --kills {args.kills} --seed {seed}")
+    return 1 if told.faults else 0
+
+
+def summary(told: Told) -> str:
+    return (
+        f"{told.kills} kills, {told.sales} sales, {told.in_flight} of them in flight at a kill ({told.in_flight_told} told all"
+        f" the same), {told.repeats} texts repeated with their mark, {told.duplicates} sealed repetitions dropped by the"
+        f" receiver, {len(told.faults)} faults"
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
