@@ -273,11 +273,11 @@ class EscPos:
 
     def _without_copy(self, event: DialectEvent, lines: list[str]) -> DialectEvent:
         """A second copy, named so, right after a receipt that nothing else tells apart, is no new transaction."""
-        named, content = self._reader.copy_content(lines)
-        previous, self._previous = self._previous, content
-        if isinstance(event, TransactionCompleted) and event.key is None and named and previous == content:
-            return Ignored("copy")
-        return event
+        previous, self._previous = self._previous, None
+        if not isinstance(event, TransactionCompleted) or event.key is not None:
+            return event
+        named, self._previous = self._reader.copy_content(lines)
+        return Ignored("copy") if named and previous == self._previous else event
 
 
 def _split_at_gaps(lines: list[str]) -> list[list[str]]:

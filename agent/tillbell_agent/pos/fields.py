@@ -97,8 +97,8 @@ class FieldFinder:
     def title(self, line: str) -> set[str]:
         """The classes of a line that is a title; empty for any other line."""
         low = lower(line)
-        first = self._titles.find(low)
-        if first is None or _PRICE.search(low):
+        first = None if _PRICE.search(low) else self._titles.find(low)
+        if first is None:
             return set()
         if not _LETTER.search(self._fillers.without(low)):
             return self.classes(line)

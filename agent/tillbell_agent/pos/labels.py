@@ -59,8 +59,8 @@ class ReceiptLabels:
     )
     receipt_no: tuple[str, ...] = _words(
         """凭证号|凭证号码|单号|小票号|流水号|小票流水号|订单号|订单编号|账单号|单据号|票号|交易流水号|交易流水|收银流水号|销售单号|店内单号
-        VOUCHER|VOUCHER NO|RECEIPT|RECEIPT NO|RECEIPT NUMBER|RECEIPT ID|INVOICE|INVOICE NO|INVOICE NUMBER|ORDER NO|ORDER NUMBER
-        ORDER|CHECK NO|TICKET|TICKET NO|TICKET N°|BILL NO|BELEG|BELEG-NR|BELEGNUMMER|BON-NR|BONNUMMER|RECHNUNGS-NR|RECHNUNG NR
+        VOUCHER|VOUCHER NO|RECEIPT|RECEIPT NO|RECEIPT NUMBER|RECEIPT ID|INVOICE|INVOICE NO|INV|INV NO|TRANSACTION NO|TRANSACTION ID|TRANSACTION NUMBER|INVOICE NUMBER|ORDER NO|ORDER NUMBER
+        ORDER|CHECK NO|TICKET|TICKET NO|TICKET N°|BILL NO|BELEG|BELEG-NR|BNR|BELEGNUMMER|BON-NR|BONNUMMER|RECHNUNGS-NR|RECHNUNG NR
         QUITTUNGS-NR|REÇU NO|RECU NO|FACTURE NO|N° TICKET|SALE NO|SALE ID|영수증번호|영수증 번호|주문번호|전표번호|거래번호"""
     )
     wallet_no: tuple[str, ...] = _words(
@@ -179,7 +179,7 @@ class ReceiptLabels:
     )
     sale_words: tuple[str, ...] = _words(
         """消费|消费交易|扫码支付|扫码消费|支付|收款|销售|SALE|PURCHASE|PAYMENT|DEBIT|VENTE|ACHAT|ZAHLUNG|KAUF|KARTENZAHLUNG|승인|신용승인|매출|현금결제승인
-        POS签购单|签购单|APPROVED"""
+        POS签购单|签购单|APPROVED|RETURN TICKET"""
     )
     no_sale_words: tuple[str, ...] = _words(
         "余额查询|查询余额|签到|签退|BALANCE INQUIRY|BALANCE ENQUIRY|LOGON|LOGOFF|CARD VERIFICATION|DIAGNOSE|잔액조회"

@@ -41,9 +41,9 @@ _MASKED = re.compile(
     r"(?<![\w*#•·])(?:\d{4,8}[ -]?)?(?:[*#•·xX]{2,}[ -]?)+(?P<tail>\d{4})(?![\d*#•·]|[ -]?[*#•·]{2})"
 )
 _SCHEMES = {
-    "visa": "VISA", "mastercard": "MASTERCARD", "master card": "MASTERCARD", "maestro": "MAESTRO", "amex": "AMEX",
-    "american express": "AMEX", "unionpay": "UNIONPAY", "银联": "UNIONPAY", "jcb": "JCB", "diners": "DINERS",
-    "discover": "DISCOVER", "girocard": "GIROCARD", "interac": "INTERAC", "rupay": "RUPAY", "mir": "MIR", "elo": "ELO",
+    "visa": "visa", "mastercard": "mastercard", "master card": "mastercard", "maestro": "maestro", "amex": "amex",
+    "american express": "amex", "unionpay": "unionpay", "银联": "unionpay", "jcb": "jcb", "diners": "diners",
+    "discover": "discover", "girocard": "girocard", "interac": "interac", "rupay": "rupay", "mir": "mir", "elo": "elo",
 }  # fmt: skip
 _SCHEME = re.compile(
     "|".join(rf"(?<![a-z]){name}(?![a-z])" for name in sorted(_SCHEMES, key=len, reverse=True)), re.I
@@ -186,7 +186,13 @@ class _Receipt:
         return Kind.REFUND if chosen and chosen.amount and chosen.amount.negative else Kind.SALE
 
     def _is_heading(self, row: int, chosen: _Chosen | None) -> bool:
-        """Not between the first price and the total: there, VOID and RETURN speak of one article."""
+        """Not where a code stands behind AUTH, nor between the first price and the total: there, VOID and RETURN speak
+        of one article."""
+        if any(
+            item.row == row and _CODE.match(item.value or item.below)
+            for item in self._fields.get("auth_code", [])
+        ):
+            return False
         priced = next((at for at, line in enumerate(self._lines) if _PRICE.search(line)), len(self._lines))
         return row < priced or chosen is None or row > chosen.row
 

@@ -36,11 +36,12 @@ class WordTree(Generic[_Meaning]):
 
     def __init__(self, *, whole_cjk: bool) -> None:
         self._root: dict[str, Any] = {}
+        self._starts: re.Pattern[str] | None = None
         self._whole_cjk = whole_cjk
 
     def add(self, word: str, meaning: _Meaning) -> None:
         """A word that is already known takes the new meaning."""
-        node = self._root
+        node, self._starts = self._root, None
         for character in lower(unicodedata.normalize("NFKC", word)):
             if character not in _SEPARATORS:
                 node = node.setdefault(character, {})
@@ -48,13 +49,13 @@ class WordTree(Generic[_Meaning]):
 
     def find(self, low: str, at: int = 0) -> tuple[int, int, _Meaning] | None:
         """The first word of ``low`` (from ``lower``) from ``at`` on: where it starts and ends, and what it means."""
-        root, before = self._root, low[at - 1 : at]
-        for start in range(at, len(low)):
-            left, before = before, low[start]
-            if before in root and not (left.isalpha() and self._touch(left, before)):
-                found = self._longest(low, start)
-                if found is not None:
-                    return start, *found
+        if self._starts is None:
+            self._starts = self._start_pattern()
+        root = self._root
+        for match in self._starts.finditer(low, at):
+            start = match.start()
+            if low[start] in root and (found := self._longest(low, start)) is not None:
+                return start, *found
         return None
 
     def find_all(self, low: str) -> Iterator[tuple[int, int, _Meaning]]:
@@ -71,6 +72,12 @@ class WordTree(Generic[_Meaning]):
             rest.append(low[at:start])
             at = end
         return " ".join([*rest, low[at:]])
+
+    def _start_pattern(self) -> re.Pattern[str]:
+        """Every place where a word of this tree may start: no letter of its own kind touches it."""
+        signs = "".join(re.escape(character) for character in self._root if not character.isalpha())
+        cjk = f"(?<![{_CJK}])[{_CJK}]" if self._whole_cjk else f"[{_CJK}]"
+        return re.compile(rf"(?<![^\W\d_{_CJK}])[^\W\d_{_CJK}]|{cjk}" + (f"|[{signs}]" if signs else ""))
 
     def _longest(self, low: str, start: int) -> tuple[int, _Meaning] | None:
         node, at, best, gap = self._root, start, None, 0

@@ -265,7 +265,7 @@ def test_settlement_is_recorded_and_never_rings(title: str, settings: DialectSet
 def test_western_receipt_gives_its_fields() -> None:
     transaction = completed(WESTERN, US)
     assert (transaction.kind, transaction.amount_minor, transaction.currency) == (Kind.SALE, 1425, "USD")
-    assert (transaction.scheme, transaction.card) == ("VISA", TruncatedPan("1111"))
+    assert (transaction.scheme, transaction.card) == ("visa", TruncatedPan("1111"))
     assert (transaction.auth_code, transaction.rrn) == ("0A1B2C", "519610000123")
     assert (transaction.terminal_id, transaction.merchant_id) == ("T0000001", "M00000000000001")
     assert (transaction.receipt_no, transaction.method) == ("10042", "CREDIT CARD")
@@ -445,3 +445,38 @@ def test_fullwidth_letters_and_signs_are_read() -> None:
 
 def test_nothing_printed_is_nothing() -> None:
     assert read("\n \n") is None
+
+
+@pytest.mark.parametrize("line", ["Auth# 123456", "AUTH: 123456", "AUTHORIZATION 123456", "AUTH\n123456"])
+def test_authorisation_code_does_not_make_a_preauthorisation(line: str) -> None:
+    transaction = completed(f"Shop\nTotal: 4.50\nVisa Card xxxxxxxxxxxx1111\n{line}", US)
+    assert (transaction.kind, transaction.auth_code) == (Kind.SALE, "123456")
+
+
+@pytest.mark.parametrize(
+    "title", ["PRE-AUTH", "*** PREAUTHORIZATION ***", "AUTHORIZATION", "预授权", "Reservierung"]
+)
+def test_title_makes_a_preauthorisation(title: str) -> None:
+    assert completed(f"{title}\nTotal: 4.50\nVisa Card xxxxxxxxxxxx1111", US).kind is Kind.PREAUTH
+
+
+def test_return_ticket_is_sold_and_not_refunded() -> None:
+    assert completed("CITY BUS\nRETURN TICKET\nTOTAL 4.50", US).kind is Kind.SALE
+
+
+def test_terminal_slip_in_english() -> None:
+    text = """MERCHANT COPY
+MID: 000123456789012  TID: 12345678
+BATCH: 000012 INV: 000034
+VISA CREDIT
+4111 **** **** 1111
+SALE
+AMOUNT:  USD 12.00
+APPROVED
+APPR CODE: 012345
+RRN: 123456789012"""
+    transaction = completed(text, US)
+    assert (transaction.amount_minor, transaction.receipt_no, transaction.batch) == (1200, "000034", "000012")
+    assert (transaction.terminal_id, transaction.merchant_id) == ("12345678", "000123456789012")
+    assert (transaction.card, transaction.auth_code) == (TruncatedPan("1111"), "012345")
+    assert completed(text.replace("SALE", "VOID"), US).kind is Kind.VOID
