@@ -262,7 +262,7 @@ class _Shop:
             rrn=f"{self._now:%m%d%H%M}{self._till:04d}",
             auth_code=auth,
             terminal_id=f"T{self._terminal[:7]}",
-            scheme=scheme,
+            scheme=scheme.lower(),
             method=scheme,
         )
         paper = (
