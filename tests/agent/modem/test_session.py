@@ -7,6 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tillbell_agent.modem.commands import ReadStorages
+from tillbell_agent.modem.dialogue import Answered
+from tillbell_agent.modem.digest import FinalResult
 from tillbell_agent.modem.events import (
     Deaf,
     Identified,
@@ -26,6 +29,7 @@ from tillbell_agent.modem.events import (
     UnknownLine,
     UrcReceived,
 )
+from tillbell_agent.modem.script import Ask, Failure, GetInStep, ask
 from tillbell_agent.modem.session import BACK_OFF_S, ModemSettings, Session
 from tillbell_agent.sim.modem import ModemMachine
 from tillbell_agent.sim.modem_commands import Commands, Sim
@@ -269,6 +273,24 @@ def test_a_late_answer_is_never_taken_for_the_next_message_s(link: Link) -> None
     assert send(made, 2, "second") == SegmentRefused(2, "CMS", 38)
     assert made.seen(LateAnswer) == [LateAnswer(1, 1)]
     assert texts(made) == ["first"]
+
+
+def test_an_answer_after_the_next_message_is_nobody_s() -> None:
+    made = ready_rig()
+    made.machine.faults.add(Fault("lost_ok"))
+    assert isinstance(send(made, 1, "unknown"), SegmentUnknown)
+    assert made.run_until_ready()
+    assert send(made, 2, "sent") == SegmentSent(2, 2)
+    assert made.session.receive_data(b"\r\n+CMGS: 9\r\n", made.now) == [UnknownLine("+CMGS: 9")]
+
+
+def test_an_answer_without_its_line_may_be_a_late_one_so_the_line_is_put_in_step() -> None:
+    script = ask(ReadStorages(), "asking")
+    assert next(script) == Ask(ReadStorages(), "asking")
+    assert script.send(Answered(ReadStorages(), FinalResult("OK"), ())) == GetInStep()
+    with pytest.raises(StopIteration) as ended:
+        next(script)
+    assert ended.value.value == Failure("GARBLED", text="+CPMS: at octet 0: 0 lines instead of one")
 
 
 @pytest.mark.parametrize("seconds", [5.1, 5.9, 6.05, 6.3, 7.0, 12.0, 30.0])
