@@ -295,8 +295,14 @@ class Courier:
     def _act(self, action: Action, message: Message, word: str, now: float, moment: Moment) -> None:
         due = moment.unix + math.ceil(action.delay_s)
         match action.kind:
-            case ActionKind.SEND_AGAIN | ActionKind.RECOVER_MODEM | ActionKind.CLEAN_STORAGE:
+            case ActionKind.SEND_AGAIN:
                 self._outbox.requeue(message.id, due, word, moment.unix)
+            case ActionKind.RECOVER_MODEM:
+                self._outbox.requeue(message.id, due, word, moment.unix)
+                self.session.recover(now)
+            case ActionKind.CLEAN_STORAGE:
+                self._outbox.requeue(message.id, due, word, moment.unix)
+                self.session.sweep(now)
             case ActionKind.HOLD_SIM:
                 self._outbox.requeue(message.id, due, word, moment.unix)
                 self._held_until = now + action.delay_s

@@ -180,6 +180,18 @@ def truncate_wal(connection: sqlite3.Connection) -> bool:
     return not busy
 
 
+def remember(connection: sqlite3.Connection, name: str, value: int) -> None:
+    """Keep one number under a name, beyond the end of the program."""
+    with transaction(connection):
+        connection.execute("INSERT OR REPLACE INTO counter VALUES (?, ?)", (name, value))
+
+
+def recall(connection: sqlite3.Connection, name: str) -> int | None:
+    """The number kept under a name; None: none was."""
+    row = connection.execute("SELECT value FROM counter WHERE name = ?", (name,)).fetchone()
+    return None if row is None else int(row[0])
+
+
 def _migrate(connection: sqlite3.Connection) -> None:
     version = _check_version(connection)
     for number in range(version, len(MIGRATIONS)):

@@ -27,13 +27,20 @@ class ModemLine:
     """The port may come and go; the session lives on, and initialises what comes back."""
 
     def __init__(
-        self, name: str, path: str, open_port: Callable[[], DuplexPort], courier: Courier, log: Log
+        self,
+        name: str,
+        path: str,
+        open_port: Callable[[], DuplexPort],
+        courier: Courier,
+        log: Log,
+        on_pin_refused: Callable[[], None],
     ) -> None:
         self.name = name
         self.path = path
         self.line = Line(open_port)
         self.courier = courier
         self.identity: Identified | None = None
+        self._on_pin_refused = on_pin_refused
         self._opened = False
         self._log = log
         self._unwritten = b""

@@ -12,7 +12,7 @@ from tillbell_agent.cli.errors import OK, USAGE, CliError
 from tillbell_agent.config import Config, ModemConfig, SourceConfig, dialect_settings
 from tillbell_agent.control_verbs import Verbs
 from tillbell_agent.courier import Courier
-from tillbell_agent.database import StoreError, open_database
+from tillbell_agent.database import StoreError, open_database, recall, remember
 from tillbell_agent.listening import Listener
 from tillbell_agent.modem.session import ModemSettings, Session
 from tillbell_agent.modem_line import ModemLine
@@ -111,10 +111,28 @@ def _listener(source: SourceConfig, config: Config, register: Register, log: Log
 
 
 def _modem(modem: ModemConfig, register: Register, now: float, log: Log) -> ModemLine:
-    session = Session(now, settings=ModemSettings(pin=_pin(modem)))
-    courier = Courier(modem.name, session, register, log, jitter=random.random)
+    pin = _pin(modem)
+    connection, name, written_at = register.connection, f"pin refused {modem.name}", _pin_written_at(modem)
+    settings = ModemSettings(
+        pin=pin,
+        # A refused PIN is never tried again, not by the next start either, until its file is written anew.
+        pin_refused_before=written_at is not None and recall(connection, name) == written_at,
+    )
+    courier = Courier(modem.name, Session(now, settings=settings), register, log, jitter=random.random)
     line = LineSettings(modem.port, modem.baudrate)
-    return ModemLine(modem.name, modem.port, lambda: TalkPort(line), courier, log)
+    return ModemLine(
+        modem.name,
+        modem.port,
+        lambda: TalkPort(line),
+        courier,
+        log,
+        on_pin_refused=lambda: remember(connection, name, written_at or 0),
+    )
+
+
+def _pin_written_at(modem: ModemConfig) -> int | None:
+    """When the PIN's file was last written, in nanoseconds."""
+    return None if modem.pin_file is None else modem.pin_file.stat().st_mtime_ns
 
 
 def _pin(modem: ModemConfig) -> str | None:
