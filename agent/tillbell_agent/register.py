@@ -233,7 +233,12 @@ class Register:
 def _encode(entry: Entry, place: Place, *, armored: bool) -> tuple[bytes, tuple[str, ...]]:
     """The payload: complete in binary, cut to one SMS where possible when armored."""
     told = replace(in_table_words(entry.transaction), currency=entry.currency)
-    return fit_payload(
+    dropped: tuple[str, ...] = ()
+    terminal = (told.terminal_id, told.merchant_id)
+    if terminal != (None, None) and terminal not in place.defaults.terminals:  # the pairing's list is full
+        dropped = tuple(name for name in ("terminal_id", "merchant_id") if getattr(told, name) is not None)
+        told = replace(told, terminal_id=None, merchant_id=None)
+    payload, left_out = fit_payload(
         told,
         limit=MAX_ONE_ARMORED_PAYLOAD if armored else MAX_PAYLOAD,
         time=entry.heard_at,
@@ -241,6 +246,7 @@ def _encode(entry: Entry, place: Place, *, armored: bool) -> tuple[bytes, tuple[
         predecessor=place.predecessor,
         naming=place.naming,
     )
+    return payload, dropped + left_out
 
 
 def in_table_words(transaction: Transaction) -> Transaction:

@@ -9,8 +9,8 @@ A sale is heard to its end, and must be told, if at the moment of each kill one 
 - none of its octets had been read: they wait in the port, which stays plugged in, for the next start, or
 - the ledger holds it.
 
-A sale of which a kill took away the octets read so far is in flight: it may be told, with what its rest still says, or
-not at all, but never with another amount or another reference. Headquarters must open each counter once, drop what comes
+A sale of which a kill took away the octets read so far is in flight: it may be told, with those of its own numbers
+that its rest still says, or not at all, but never with another amount or another sale's number. Headquarters must open each counter once, drop what comes
 twice, and see no gap. The owner's phone must show each sale in the ledger once, and more only with the mark.
 """
 
@@ -55,6 +55,7 @@ class Sale:
 
     amount_minor: int
     reference: str
+    rrn: str | None
     octets: bytes
     first: int = 0
     end: int = 0
@@ -123,9 +124,9 @@ class Terminal(threading.Thread):
         text = f"{amount // 100}.{amount % 100:02d}"
         with self.holding:
             if self._chance.random() < 0.5:
-                sale = Sale(amount, number, slip(text, number))
+                sale = Sale(amount, number, f"103015{number}", slip(text, number))
             else:
-                sale = Sale(amount, f"20261121{number}", till_slip(text, f"20261121{number}"))
+                sale = Sale(amount, f"20261121{number}", None, till_slip(text, f"20261121{number}"))
             sale.first, sale.end = self._written, self._written + len(sale.octets)
             self.sales.append(sale)
         return sale
@@ -236,7 +237,7 @@ def _judge_ledger(ledger: list[dict[str, Any]], sales: list[Sale], told: Told) -
             told.faults.append(f"sale {sale.reference} is in the ledger twice")
         seen.add(sale.amount_minor)
         told.in_flight_told += sale.in_flight
-        cut = sale.in_flight and row["reference"] is None
+        cut = sale.in_flight and row["reference"] in (None, sale.rrn)
         if row["reference"] != sale.reference and not cut:
             told.faults.append(f"sale {sale.reference} is told as {row['reference']}")
         if row["kind"] != "sale":

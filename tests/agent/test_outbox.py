@@ -1,0 +1,196 @@
+"""The outbox: order, states, segments, status reports, and what becomes of old messages."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from till import HQ, NOON, OWNER
+
+from tillbell_agent.database import open_database
+from tillbell_agent.outbox import LONGEST_PAUSE_S, PRIORITY, Draft, Outbox, State
+
+TEXT = Draft("owner", OWNER, "text", "txn", 3 * 86_400, body=b"paid")
+SEALED = Draft("hq", HQ, "sealed", "txn", 35 * 86_400, body=b"\x50sealed", counter=7, left_out=("rrn", "batch"))
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Outbox:
+    return Outbox(open_database(tmp_path))
+
+
+def sent(outbox: Outbox, draft: Draft = TEXT, mr: int = 1, modem: str = "sim1", at: int = NOON) -> int:
+    """A message of one segment that the network has taken under ``mr``."""
+    message_id = outbox.put(draft, at)
+    assert outbox.claim(modem, at) is not None
+    outbox.hand_over(message_id, 0, modem, at)
+    outbox.segment_sent(message_id, 0, mr, at)
+    outbox.mark(message_id, State.SENT, "accepted", at)
+    return message_id
+
+
+def test_what_is_put_comes_back_whole(outbox: Outbox) -> None:
+    message = outbox.message(outbox.put(SEALED, NOON))
+    assert (message.recipient, message.phone, message.format, message.message_class) == ("hq", HQ, "sealed", "txn")
+    assert (message.state, message.counter, message.body, message.left_out) == (State.QUEUED, 7, b"\x50sealed", "rrn,batch")
+    assert (message.created_at, message.expires_at, message.not_before) == (NOON, NOON + 35 * 86_400, NOON)
+    assert (message.attempts, message.unknowns, message.repeated) == (0, 0, False)
+
+
+def test_a_message_without_a_body_is_held_until_it_is_filled(outbox: Outbox) -> None:
+    message_id = outbox.put(replace(SEALED, body=None, counter=None), NOON)
+    assert outbox.message(message_id).state is State.HELD
+    assert outbox.claim("sim1", NOON) is None
+    assert [message.id for message in outbox.held("hq", 5)] == [message_id]
+    outbox.fill(message_id, SEALED, NOON + 40 * 86_400)
+    message = outbox.message(message_id)
+    assert (message.state, message.body, message.counter) == (State.QUEUED, SEALED.body, 7)
+    assert message.expires_at == NOON + 75 * 86_400
+
+
+def test_a_message_that_can_never_have_a_body_is_refused_with_the_reason(outbox: Outbox) -> None:
+    message = outbox.message(outbox.put(replace(TEXT, body=None, trouble="amount too long"), NOON))
+    assert (message.state, message.last_answer) == (State.REFUSED, "amount too long")
+    assert outbox.claim("sim1", NOON) is None
+
+
+@given(st.lists(st.sampled_from(sorted(PRIORITY)), min_size=1, max_size=12))
+@settings(max_examples=30)
+def test_classes_leave_in_their_order_and_each_in_the_order_of_events(
+    tmp_path_factory: pytest.TempPathFactory, classes: list[str]
+) -> None:
+    outbox = Outbox(open_database(tmp_path_factory.mktemp("order")))
+    ids = {outbox.put(replace(TEXT, message_class=word), NOON): word for word in classes}
+    left = []
+    while (message := outbox.claim("sim1", NOON)) is not None:
+        left.append(message.id)
+    assert left == sorted(ids, key=lambda message_id: (PRIORITY[ids[message_id]], message_id))
+
+
+def test_a_claim_counts_the_try_and_takes_the_message_away(outbox: Outbox) -> None:
+    message_id = outbox.put(TEXT, NOON)
+    claimed = outbox.claim("sim1", NOON)
+    assert claimed is not None
+    assert (claimed.id, claimed.state, claimed.attempts, claimed.modem) == (message_id, State.CLAIMED, 1, "sim1")
+    assert outbox.claim("sim2", NOON) is None
+    assert [message.id for message in outbox.claimed()] == [message_id]
+
+
+def test_a_message_waits_for_its_time_but_a_clock_that_jumped_back_makes_none_wait_for_years(outbox: Outbox) -> None:
+    message_id = outbox.put(TEXT, NOON)
+    outbox.requeue(message_id, NOON + 60, "busy", NOON)
+    assert outbox.next_due_at() == NOON + 60
+    assert outbox.claim("sim1", NOON + 59) is None
+    assert outbox.claim("sim1", NOON + 60 - LONGEST_PAUSE_S - 1) is not None
+    outbox.requeue(message_id, NOON + 60, "busy", NOON)
+    assert outbox.claim("sim1", NOON + 60) is not None
+
+
+def test_parts_that_the_network_took_stay_taken_when_the_rest_is_tried_again(outbox: Outbox) -> None:
+    message_id = outbox.put(SEALED, NOON)
+    outbox.claim("sim1", NOON)
+    outbox.hand_over(message_id, 0, "sim1", NOON)
+    outbox.segment_sent(message_id, 0, 9, NOON)
+    outbox.hand_over(message_id, 1, "sim1", NOON)
+    assert (outbox.parts_sent(message_id), outbox.open_parts(message_id)) == ({0}, {1})
+    outbox.requeue(message_id, NOON, "no network", NOON)
+    assert outbox.parts_sent(message_id) == {0}
+
+
+def test_a_repetition_begins_at_the_first_part_with_another_body(outbox: Outbox) -> None:
+    message_id = sent(outbox)
+    outbox.mark_unknown(message_id, "no answer", NOON + 60, NOON)
+    assert [message.id for message in outbox.to_repeat()] == [message_id]
+    outbox.repeat(message_id, b"(repeat) paid", NOON, NOON)
+    message = outbox.message(message_id)
+    assert (message.state, message.body, message.repeated) == (State.QUEUED, b"(repeat) paid", True)
+    assert outbox.parts_sent(message_id) == outbox.open_parts(message_id) == set()
+    assert outbox.to_repeat() == []
+
+
+def test_a_report_finds_the_newest_segment_of_that_number_modem_and_phone(outbox: Outbox) -> None:
+    old = sent(outbox, mr=5, at=NOON)
+    other_phone = sent(outbox, SEALED, mr=5, at=NOON + 5)
+    other_modem = sent(outbox, mr=5, modem="sim2", at=NOON + 6)
+    new = sent(outbox, mr=5, at=NOON + 1)
+    found = outbox.report("sim1", 5, OWNER, "delivered")
+    assert found is not None
+    assert found.id == new
+    assert outbox.parts(new) == (1, 0)
+    for untouched in (old, other_phone, other_modem):
+        assert outbox.parts(untouched) == (1, 1)
+    assert outbox.report("sim1", 6, OWNER, "delivered") is None
+
+
+def test_a_report_is_the_answer_that_was_lost(outbox: Outbox) -> None:
+    message_id = outbox.put(TEXT, NOON)
+    outbox.claim("sim1", NOON)
+    outbox.hand_over(message_id, 0, "sim1", NOON)
+    assert outbox.report("sim1", 44, OWNER, "delivered") is None, "nobody says yet that its answer was lost"
+    outbox.mark_unknown(message_id, "no answer", NOON + 60, NOON)
+    found = outbox.report("sim1", 44, OWNER, "delivered")
+    assert found is not None
+    assert outbox.parts(found.id) == (1, 0)
+
+
+def test_what_is_too_old_expires_but_not_by_a_clock_that_was_set_meanwhile(outbox: Outbox) -> None:
+    late, early = outbox.put(TEXT, NOON), outbox.put(TEXT, 200)
+    held = outbox.put(replace(SEALED, body=None), NOON)
+    assert outbox.expire(NOON + TEXT.lifetime_s) == 0
+    assert outbox.expire(NOON + 90 * 86_400) == 1
+    states = [outbox.message(message_id).state for message_id in (late, early, held)]
+    assert states == [State.EXPIRED, State.QUEUED, State.HELD]
+
+
+def test_words_of_final_messages_are_wiped_and_those_still_owed_are_not(outbox: Outbox) -> None:
+    final, owed, sealed = sent(outbox), outbox.put(TEXT, NOON), sent(outbox, SEALED, mr=2)
+    assert outbox.wipe(NOON + 1, NOON - 1) == 1
+    assert outbox.message(final).body is None
+    assert outbox.message(owed).body == b"paid"
+    assert outbox.message(sealed).body == SEALED.body
+    assert outbox.wipe(NOON + 1, NOON + 1) == 1
+
+
+def test_final_messages_are_forgotten_with_their_segments_and_check_codes_stay(outbox: Outbox) -> None:
+    final, owed = sent(outbox), outbox.put(TEXT, NOON)
+    outbox.keep_code("owner", 1, "123456")
+    expired = outbox.put(TEXT, NOON)
+    outbox.mark(expired, State.EXPIRED, "too late", NOON)
+    outbox.forget(NOON + 1)
+    for gone in (final, expired):
+        with pytest.raises(KeyError):
+            outbox.message(gone)
+    assert outbox.message(owed).id == owed
+    assert outbox.parts(final) == (0, 0)
+    assert outbox.codes(1) == {"owner": ["123456"]}
+
+
+def test_counts_and_recent_say_what_there_is(outbox: Outbox) -> None:
+    first, second = sent(outbox), outbox.put(SEALED, NOON)
+    assert outbox.counts() == {("owner", "sent"): 1, ("hq", "queued"): 1}
+    assert [message.id for message in outbox.recent(5)] == [second, first]
+    assert [message.id for message in outbox.recent(5, State.SENT)] == [first]
+
+
+def test_whatever_may_make_a_message_due_changes_the_revision(outbox: Outbox) -> None:
+    seen = [outbox.revision]
+
+    def changed() -> bool:
+        seen.append(outbox.revision)
+        return seen[-1] != seen[-2]
+
+    message_id = outbox.put(TEXT, NOON)
+    assert changed()
+    outbox.requeue(message_id, NOON, "", NOON)
+    assert changed()
+    outbox.repeat(message_id, b"again", NOON, NOON)
+    assert changed()
+    held = outbox.put(replace(SEALED, body=None), NOON)
+    assert changed()
+    outbox.fill(held, SEALED, NOON)
+    assert changed()
