@@ -129,10 +129,10 @@ class Shop:
 
     # Programs
 
-    def start_modem(self) -> Child:
+    def start_modem(self, *more: str) -> Child:
         return self._children.start(
             "modem", "tillbell_agent.cli", "sim", "modem", "--link", str(self.modem_port), "--log", str(self.log),
-            "--control", str(self.control), "--latency-ms", str(self._latency_ms),
+            "--control", str(self.control), "--latency-ms", str(self._latency_ms), *more,
         )  # fmt: skip
 
     def start_agent(self, *, wait: bool = True) -> Child:
