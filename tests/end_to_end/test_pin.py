@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from shop import OWNER, Shop
+from shop import Shop
 
 
 def _pins_tried(shop: Shop) -> list[str]:
