@@ -237,7 +237,7 @@ def _start(shop: Shop) -> tuple[subprocess.Popen[bytes], float]:
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             bufsize=0,
-            env=os.environ | {"NOTIFY_SOCKET": str(address)},
+            env=_environment(shop.folder, address),
             process_group=0,
         )
         try:
@@ -248,6 +248,12 @@ def _start(shop: Shop) -> tuple[subprocess.Popen[bytes], float]:
             _, said = process.communicate()
             raise BenchError(f"no READY=1 from the agent within {_PATIENCE_S:.0f} s: {said.decode()}") from error
         return process, time.monotonic() - began
+
+
+def _environment(folder: Path, notify: Path) -> dict[str, str]:
+    """As an installed agent has it: compiled modules are kept, here in ``folder``, so from the second start they exist."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"PYTHONPYCACHEPREFIX": str(folder.parent / "compiled"), "NOTIFY_SOCKET": str(notify)}
 
 
 def _configuration(folder: Path) -> str:
