@@ -7,7 +7,9 @@ identity of its own. Copies of one receipt give the same key. Never keeps an ima
 Limits. A pause of ``idle_s`` inside a receipt splits it. The first line after the start, or after a command that was
 given up, may be a fragment and is dropped unless ``ESC @`` came before it; a job that began before the agent did may
 have said VOID above what was heard. A till receipt and the terminal's slip for the same sale, printed as two jobs, are
-two transactions.
+two transactions. A printer's line has no check sum: a digit that noise turns into another digit, a space or a line
+feed cannot be seen, and noise that reads as a long command can cost the receipt it stands in; that is told as
+``Desynced``.
 """
 
 import re
@@ -30,6 +32,7 @@ MAX_TAIL_LINES = (
 BLANK_LINES_HINT = 4
 
 _UNREADABLE = "\ufffd"
+_DIGITS = frozenset(b"0123456789")
 _DIGITISH = frozenset(b"0123456789.,")
 _DAMAGED_DIGITS = frozenset(b"\x11\x12\x13\x14\x15\x16\x17\x18\x19")  # a digit with one bit lost
 _WIDTH_CONTROLS = frozenset(
@@ -91,6 +94,7 @@ class EscPos:
         self._line_text = ""  # the stretches before it
         self._doubt = False
         self._after_italics = False
+        self._after_digit = False
         self._after_cr = False
         self._page_mode = False
         self._beginning_heard = False
@@ -153,9 +157,10 @@ class EscPos:
     # Text and the ends of lines.
 
     def _on_text(self, token: Token) -> None:
-        if self._doubt and token.head[0] in _DIGITISH:
+        first = token.head[0]
+        if (self._doubt and first in _DIGITISH) or (self._after_digit and first in _DIGITS):
             self._stretch(_UNREADABLE)
-        self._doubt = self._after_cr = self._after_italics = False
+        self._doubt = self._after_digit = self._after_cr = self._after_italics = False
         room = MAX_LINE_OCTETS - len(self._line) - len(self._line_text)
         self._line += token.head[: max(room, 0)]
         self._desynced += max(token.octets - max(room, 0), 0)
@@ -167,7 +172,9 @@ class EscPos:
         """
         octets = set(token.head[1:] if self._after_italics and token.head[0] <= 1 else token.head)
         self._after_italics = False
-        if self._line or self._line_text:
+        if self._line[-1:].isdigit():
+            self._doubt = self._doubt or bool(octets)
+        elif self._line or self._line_text:
             self._doubt = self._doubt or bool(octets - _WIDTH_CONTROLS)
         else:
             self._doubt = self._doubt or bool(octets & _DAMAGED_DIGITS)
@@ -215,6 +222,7 @@ class EscPos:
 
     def _on_command(self, token: Token) -> list[DialectEvent] | None:
         self._after_italics = token.head in _ITALICS
+        self._after_digit = self._line[-1:].isdigit()  # a command between two digits may have been a third
         handle = self._on_head.get(token.head[:2])
         if handle is not None:
             return handle(token)

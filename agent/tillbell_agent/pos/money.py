@@ -39,7 +39,7 @@ _MARK = "|".join(re.escape(mark) for mark in sorted([*_MARKS, "$", "¥"], key=le
 # be decoded), or a sign between digits, may be a damaged digit, and then the number is not read.
 _BOUND = r"(?:^|(?<!\d[^\s])(?:(?<=[\s:=*()\[\]\-−_>\u3000-\u9fff\uac00-\ud7a3])|(?<=\.\.)))"
 _AMOUNT = re.compile(
-    rf"(?:{_BOUND}(?P<open>\()?(?P<minus>[-−])?\s*(?:(?P<before>{_MARK})[:.]?)?\s*(?P<minus2>[-−])?[*\s]*)"
+    rf"(?:{_BOUND}(?P<open>\()?(?P<minus>[-−])?\s*(?:(?P<before>{_MARK}):?)?\s*(?P<minus2>[-−])?[*\s]*)"
     r"(?P<number>\d+(?:[.,'’]\d+)*)"
     rf"(?:\s*(?P<after>{_MARK})(?![A-Za-z]))?\s*(?P<minus3>[-−])?(?:,-+)?\)?[\s*.。;#=]*$",
     re.IGNORECASE,

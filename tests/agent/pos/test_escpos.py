@@ -212,7 +212,7 @@ def test_rest_of_a_command_that_was_given_up_is_not_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", [b"\x11", b"\x00", b"\x1bX", b"\x1d\x02", b"\xff", b"\x10.", b"\x7f", b"\x15"]
+    "damage", [b"\x11", b"\x00", b"\x17", b"\x1bX", b"\x1d\x02", b"\xff", b"\x10.", b"\x7f", b"\x15"]
 )
 def test_damaged_digit_makes_the_amount_unknown_and_never_another(damage: bytes) -> None:
     clean = (
@@ -231,6 +231,15 @@ def test_control_between_words_harms_nothing() -> None:
         + CUT
     )
     assert Wire().hear(data).amounts == [1880]
+
+
+@pytest.mark.parametrize("damage", [b"\x1bE\x01", b"\x1c.", b"\x1b@"[:1], b"\x0e"])
+def test_command_between_two_digits_may_have_been_a_digit(damage: bytes) -> None:
+    assert Wire().hear(b"\x1b@Shop\nTOTAL 1" + damage + b"8.80\n" + CUT).amounts in ([None], [])
+
+
+def test_large_whole_part_and_small_decimals_are_one_number() -> None:
+    assert Wire().hear(b"\x1b@Shop\nTOTAL \x1d!\x1118\x1d!\x00.80\n" + CUT).amounts == [1880]
 
 
 @pytest.mark.parametrize("style", [b"\x1b4\x01", b"\x0e", b"\x1bE\x01", b"\x1d!\x11"])

@@ -52,7 +52,7 @@ def test_every_way_of_writing_minus_is_negative(text: str) -> None:
     "text",
     [
         "", "TOTAL", "3 ITEMS", "10%", "12.3456", "1.2.3", "1,23,456.00x", "x18.80", "\ufffd18.80", "1\ufffd8.80",
-        "18.8\ufffd", "1%8.80", "1 0.80", "2 150,00", "4200001234202406031234567890", "14:22", "3/4", ".50",
+        "18.8\ufffd", "1%8.80", "1 0.80", "2 150,00", "4200001234202406031234567890", "14:22", "3/4", ".50", "¥.18.85",
     ],
 )  # fmt: skip
 def test_number_that_is_no_certain_amount_is_none(text: str) -> None:
