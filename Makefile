@@ -58,7 +58,7 @@ bench: $(STAMP)
 	@$(BIN)/python tests/bench/run.py $(ARGS)
 
 kill: $(STAMP)
-	@KILLS=$(KILLS) $(BIN)/python tests/end_to_end/kill.py $(ARGS)
+	@$(BIN)/python tests/end_to_end/kill.py --kills $(KILLS) $(ARGS)
 
 vectors: $(STAMP)
 	@$(BIN)/python tests/protocol/make_vectors.py $(ARGS)

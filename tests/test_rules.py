@@ -25,7 +25,17 @@ LAYERS = (
     ("notify", "pos", "modem", "retry", "config*", "moment"),
     ("shell", "outbox", "ledger", "database", "pairings"),
     # What the runner wires together.
-    ("register", "courier", "line", "listening", "modem_line", "world", "control_verbs", "reports"),
+    (
+        "register",
+        "courier",
+        "line",
+        "listening",
+        "modem_line",
+        "world",
+        "segments",
+        "control_verbs",
+        "reports",
+    ),
     ("runner",),
     ("cli", "console", "collector", "sim"),
 )
