@@ -23,19 +23,17 @@ from tillbell_agent.modem.events import (
 )
 from tillbell_agent.modem.results import AnswerClass, classify
 from tillbell_agent.modem.session import Session
-from tillbell_agent.moment import EARLIEST_TRUSTED, Moment
+from tillbell_agent.moment import Moment
 from tillbell_agent.outbox import LONGEST_PAUSE_S, Message, State
 from tillbell_agent.register import Register
 from tillbell_agent.retry import Action, ActionKind, Outcome, next_action
+from tillbell_agent.segments import age_s, split, submit
 from tillbell_agent.shell.log import Log, short_number
-from tillbell_protocol.armor import armor
 from tillbell_protocol.errors import ProtocolError
-from tillbell_protocol.seal import PORT
 from tillbell_protocol.sms.address import Address
-from tillbell_protocol.sms.segment import Segment, split_data, split_text
+from tillbell_protocol.sms.segment import Segment
 from tillbell_protocol.sms.status import Outcome as ReportOutcome
-from tillbell_protocol.sms.tpdu import SmsStatusReport, SmsSubmit, decode_tpdu
-from tillbell_protocol.sms.validity import RelativeValidity
+from tillbell_protocol.sms.tpdu import SmsStatusReport, decode_tpdu
 
 # Tags name a segment to the session: the message's id and the part, of which a message has at most 255.
 _PARTS = 256
@@ -280,7 +278,7 @@ class Courier:
             message_format=message.format,
             attempts=message.attempts,
             unknowns=unknowns,
-            age_s=_age_s(message, moment),
+            age_s=age_s(message, moment),
             lifetime_s=message.expires_at - message.created_at,
             jitter=self._jitter(),
         )
@@ -349,8 +347,10 @@ class Courier:
         except ProtocolError as error:
             self._log.warning("status_report_unreadable", modem=self.name, why=error)
             return
-        if not isinstance(report, SmsStatusReport) or report.outcome() is ReportOutcome.PENDING:
+        if not isinstance(report, SmsStatusReport):
             return
+        if report.outcome() not in {ReportOutcome.DELIVERED, ReportOutcome.FAILED}:
+            return  # the service centre still tries, or does not tell
         delivered = report.outcome() is ReportOutcome.DELIVERED
         message = self._outbox.report(
             self.name, report.mr, report.ra.text(), "delivered" if delivered else "failed"
@@ -374,31 +374,3 @@ class Courier:
     def _forget(self, stored: StoredAt | None) -> None:
         if stored is not None:
             self._to_forget.append(stored)
-
-
-def _age_s(message: Message, moment: Moment) -> int:
-    """Seconds since it was put; 0 where the clock was not set then, so that nothing expires by the clock's jump."""
-    return max(0, moment.unix - message.created_at) if message.created_at >= EARLIEST_TRUSTED else 0
-
-
-def split(message: Message) -> list[Segment]:
-    """A message's segments; the same on every try, so that a repeated part completes the first ones."""
-    body, reference = message.body or b"", message.id & 0xFF
-    if message.format == "sealed":
-        return split_data(body, reference, PORT)
-    return split_text(armor(body) if message.format == "armored" else body.decode(), reference)
-
-
-def submit(message: Message, segment: Segment, moment: Moment) -> bytes:
-    """The SMS-SUBMIT of one segment; the validity period ends when the message expires."""
-    left_s = max(300, message.expires_at - message.created_at - _age_s(message, moment))
-    return SmsSubmit(
-        mr=0,  # the modem counts
-        da=Address.from_text(message.phone),
-        pid=0,
-        dcs=segment.dcs,
-        vp=RelativeValidity.from_seconds(left_s),
-        udh=segment.udh,
-        ud=segment.ud,
-        srr=True,
-    ).encode()

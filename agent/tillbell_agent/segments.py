@@ -1,0 +1,41 @@
+"""An outbox message becomes the segments and SMS-SUBMIT TPDUs that carry it; pure."""
+
+from tillbell_agent.moment import EARLIEST_TRUSTED, Moment
+from tillbell_agent.outbox import Message
+from tillbell_protocol.armor import armor
+from tillbell_protocol.seal import PORT
+from tillbell_protocol.sms.address import Address
+from tillbell_protocol.sms.segment import Segment, split_data, split_text
+from tillbell_protocol.sms.tpdu import SmsSubmit
+from tillbell_protocol.sms.validity import RelativeValidity
+
+# A service centre takes nothing shorter.
+_SHORTEST_VALIDITY_S = 300
+
+
+def age_s(message: Message, moment: Moment) -> int:
+    """Seconds since it was put; 0 where the clock was not set then, so that nothing expires by the clock's jump."""
+    return max(0, moment.unix - message.created_at) if message.created_at >= EARLIEST_TRUSTED else 0
+
+
+def split(message: Message) -> list[Segment]:
+    """A message's segments; the same on every try, so that a repeated part completes the first ones."""
+    body, reference = message.body or b"", message.id & 0xFF
+    if message.format == "sealed":
+        return split_data(body, reference, PORT)
+    return split_text(armor(body) if message.format == "armored" else body.decode(), reference)
+
+
+def submit(message: Message, segment: Segment, moment: Moment) -> bytes:
+    """The SMS-SUBMIT of one segment; the validity period ends when the message expires."""
+    left_s = max(_SHORTEST_VALIDITY_S, message.expires_at - message.created_at - age_s(message, moment))
+    return SmsSubmit(
+        mr=0,  # the modem counts
+        da=Address.from_text(message.phone),
+        pid=0,
+        dcs=segment.dcs,
+        vp=RelativeValidity.from_seconds(left_s),
+        udh=segment.udh,
+        ud=segment.ud,
+        srr=True,
+    ).encode()
