@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tillbell_agent.pos.dialect import Desynced, DialectEvent, Ignored, TransactionCompleted
 from tillbell_agent.pos.escpos import MAX_HEAD_LINES, MAX_LINE_OCTETS, MAX_TAIL_LINES, EscPos
+from tillbell_agent.pos.escpos_text import TextDecoder
 from tillbell_agent.pos.settings import DialectSettings
 from tillbell_protocol.event import Kind
 
@@ -148,7 +149,7 @@ def test_every_line_end_gives_the_same_receipt(line_end: bytes) -> None:
 
 def test_crlf_lines_make_no_gap_of_blank_lines() -> None:
     text = (
-        b"\x1b@" + receipt(1).replace(b"\n", b"\r\n") + b"\r\n\r\n" + receipt(2).replace(b"\n", b"\r\n") + CUT
+        b"\x1b@" + receipt(1).replace(b"\n", b"\r\n") + b"\r\n" * 3 + receipt(2).replace(b"\n", b"\r\n") + CUT
     )
     assert len(Wire().hear(text).completed) == 1
 
@@ -207,8 +208,9 @@ def test_skip_that_noise_began_ends_with_silence_and_is_told() -> None:
 
 def test_rest_of_a_command_that_was_given_up_is_not_read() -> None:
     wire = Wire().hear(b"\x1b@" + receipt(1) + CUT + b"\x1dv0\x00\x30\x00\x30\x00abc", 0.0).silence()
-    wire.hear("应收 9.99\n".encode("gb18030") + receipt(2) + CUT, 30.0)
-    assert wire.amounts == [1880, 1880]
+    wire.hear("应收 9.99\n谢谢\n".encode("gb18030") + CUT, 30.0)
+    assert wire.events[-1] == Ignored("no amount")
+    assert wire.hear(receipt(2) + CUT, 31.0).amounts == [1880, 1880]
 
 
 @pytest.mark.parametrize(
@@ -277,6 +279,16 @@ def test_encoding_follows_the_stated_rule(stream: bytes, encoding: str, currency
     wire = Wire(encoding=encoding, currency="EUR" if currency == "EUR" and encoding == "cp437" else "USD")
     wire.hear(b"\x1b@Shop\n" + stream + b"\n" + CUT)
     assert [event.transaction.currency for event in wire.completed] == [currency]
+
+
+def test_page_counts_only_while_ideographs_are_off() -> None:
+    decoder = TextDecoder("gb18030")
+    decoder.select_page(19)
+    assert decoder.decode(b"\xd4\xaa") == "元"
+    decoder.select_ideographs(False)
+    assert decoder.decode(b"\x84\xd5") == "ä€"
+    decoder.reset()
+    assert decoder.decode(b"\xd4\xaa") == "元"
 
 
 def test_code_pages_that_change_inside_a_line_are_followed() -> None:

@@ -437,6 +437,11 @@ def test_original_reference_is_not_the_receipts_own() -> None:
     assert (transaction.receipt_no, transaction.original_ref) == ("000012", "000007")
 
 
+def test_expiry_with_a_whole_date_is_not_the_time() -> None:
+    text = "有效期:2030/12/31 10:00:00\n2024-06-03 14:22:33\n应收 18.80"
+    assert completed(text).terminal_time == datetime(2024, 6, 3, 14, 22, 33)
+
+
 def test_fullwidth_letters_and_signs_are_read() -> None:
     text = "商户编号：８９８３１０１４８１６０００１\n应收金额：￥１８．８０"
     transaction = completed(text)
