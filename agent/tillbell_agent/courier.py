@@ -37,6 +37,8 @@ from tillbell_protocol.sms.tpdu import SmsStatusReport, decode_tpdu
 
 # Tags name a segment to the session: the message's id and the part, of which a message has at most 255.
 _PARTS = 256
+# Status reports that come before their segment's answer; one segment is open at a time.
+_MOST_EARLY = 8
 # The wall clock may jump: a pause that it ends is looked at this often all the same.
 _LONGEST_LOOK_S = 60.0
 
@@ -49,6 +51,7 @@ class _Journey:
     segments: list[Segment]
     parts_left: list[int]
     with_modem: bool = False
+    handed_over: bool = False
 
     @property
     def tag(self) -> int:
@@ -72,6 +75,8 @@ class Courier:
         self._journey: _Journey | None = None
         self._ahead: Message | None = None
         self._to_commit: list[Callable[[], None]] = []
+        self._early: list[bytes] = []
+        self._undecided = False  # a failure waits for its decision, which may hold back all others
         self._to_forget: list[StoredAt] = []
         # The queue is looked at when it has changed, or when something in it falls due; not at every turn.
         self._seen_revision = -1
@@ -93,7 +98,7 @@ class Courier:
         """When the queue is to be looked at again though nothing was put into it."""
         if self._stopping:
             return None
-        waits = self._journey is not None and not self._journey.with_modem
+        waits = self._ahead is not None if self._journey is None else not self._journey.with_modem
         look_at = self._held_until if waits or self._outbox.revision != self._seen_revision else self._look_at
         if look_at is None or not self.session.ready:
             return self._repeat_look_at
@@ -108,7 +113,7 @@ class Courier:
 
     def pump(self, now: float, moment: Moment) -> None:
         """Give the session the next segment if it can take one."""
-        if self._stopping:
+        if self._stopping or self._undecided:
             return
         if self._repeat_look_at is not None and now >= self._repeat_look_at:
             self._repeat_due(now, moment)
@@ -144,7 +149,9 @@ class Courier:
             case LateAnswer(tag, mr):
                 self._late(tag, mr, moment)
             case StatusReportReceived(tpdu, stored):
-                self._to_commit.append(lambda: self._report(tpdu, moment))
+                is_open = self._journey is not None and self._journey.handed_over
+                early = self._early if is_open else None
+                self._to_commit.append(lambda: self._report(tpdu, moment, early=early))
                 self._forget(stored)
             case MessageReceived(tpdu, stored):
                 self._to_commit.append(lambda: self._outbox.keep_incoming(self.name, tpdu, moment.unix))
@@ -158,6 +165,7 @@ class Courier:
             for change in self._to_commit:
                 change()
         self._to_commit.clear()
+        self._undecided = False
         for stored in self._to_forget:
             self.session.forget(stored, now)
         self._to_forget.clear()
@@ -211,7 +219,7 @@ class Courier:
             return
         tpdu = submit(journey.message, journey.segments[journey.parts_left[0]], moment)
         more = len(journey.parts_left) > 1 or self._ahead is not None
-        journey.with_modem = True
+        journey.with_modem, journey.handed_over = True, False
         self.session.send(journey.tag, tpdu, now, more=more)
 
     def _hand_over(self, now: float, moment: Moment) -> None:
@@ -229,6 +237,8 @@ class Courier:
             self.session.withdraw(now)  # what cannot be made durable is not sent
             raise
         self._ahead = ahead
+        self._early.clear()  # what came before cannot be about this segment
+        journey.handed_over = True
         self.session.hand_over(now)
 
     def _sent(self, tag: int, mr: int, now: float, moment: Moment) -> None:
@@ -245,6 +255,7 @@ class Courier:
             return
         self._log.info("message_sent", id=message_id, to=short_number(journey.message.phone), modem=self.name)
         self._to_commit.append(lambda: self._outbox.mark(message_id, State.SENT, "accepted", moment.unix))
+        self._to_commit.append(lambda: self._report_early(moment))
         self._journey = None
         self.pump(now, moment)
 
@@ -255,10 +266,13 @@ class Courier:
         if journey is None:
             return
         message = journey.message
+        self._undecided = True
         self._log.warning(
             "segment_failed", id=message.id, modem=self.name, outcome=outcome.name.lower(), answer=word
         )
         self._to_commit.append(lambda: self._decide(message, outcome, answer, word, now, moment))
+        if outcome is Outcome.UNKNOWN:
+            self._to_commit.append(lambda: self._report_early(moment))
 
     def _decide(
         self,
@@ -340,8 +354,12 @@ class Courier:
 
         self._to_commit.append(note)
 
-    def _report(self, tpdu: bytes, moment: Moment) -> None:
-        """A status report: match it, and see whether its message is now delivered."""
+    def _report(self, tpdu: bytes, moment: Moment, *, early: list[bytes] | None = None) -> None:
+        """A status report: match it, and see whether its message is now delivered.
+
+        One that comes before the answer to its own segment has no match yet: it is put into ``early`` and looked at
+        again when that answer has come, or has not.
+        """
         try:
             report = decode_tpdu(tpdu, "from_sc")
         except ProtocolError as error:
@@ -355,7 +373,9 @@ class Courier:
         message = self._outbox.report(
             self.name, report.mr, report.ra.text(), "delivered" if delivered else "failed"
         )
-        if message is None:
+        if message is None and early is not None and len(early) < _MOST_EARLY:
+            early.append(tpdu)
+        elif message is None:
             self._log.info("status_report_unmatched", modem=self.name, mr=report.mr)
         elif not delivered:
             word = f"status report: {report.outcome().value} ({report.st.octet:#04x})"
@@ -365,6 +385,11 @@ class Courier:
 
     def _all_sent(self, message: Message) -> bool:
         return message.body is not None and len(self._outbox.parts_sent(message.id)) == len(split(message))
+
+    def _report_early(self, moment: Moment) -> None:
+        """The segment's answer is known or lost: reports that came before it find it now, or nobody."""
+        for tpdu in self._early:
+            self._report(tpdu, moment)
 
     def _all_delivered(self, message: Message) -> bool:
         parts = None if message.body is None else len(split(message))

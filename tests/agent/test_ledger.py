@@ -44,7 +44,9 @@ def ledger(tmp_path: Path) -> Ledger:
     return Ledger(open_database(tmp_path))
 
 
-def record(ledger: Ledger, heard: TransactionCompleted, now: Moment | None = None, source: str = "printer") -> Entry | None:
+def record(
+    ledger: Ledger, heard: TransactionCompleted, now: Moment | None = None, source: str = "printer"
+) -> Entry | None:
     with transaction(ledger._connection):
         return ledger.record(source, heard.key, heard.transaction, "CNY", now or moment())
 
@@ -59,7 +61,15 @@ def test_every_field_of_a_transaction_comes_back_as_it_was(shared: Ledger, heard
 
 
 def test_only_what_moves_money_has_a_number_and_numbers_have_no_holes(ledger: Ledger) -> None:
-    kinds = [Kind.SALE, Kind.DECLINED, Kind.VOID, Kind.PREAUTH, Kind.REFUND, Kind.PREAUTH_COMPLETION, Kind.REVERSAL]
+    kinds = [
+        Kind.SALE,
+        Kind.DECLINED,
+        Kind.VOID,
+        Kind.PREAUTH,
+        Kind.REFUND,
+        Kind.PREAUTH_COMPLETION,
+        Kind.REVERSAL,
+    ]
     entries = [record(ledger, sale(100, f"{place:06d}", kind)) for place, kind in enumerate(kinds)]
     assert [entry.seq if entry else "?" for entry in entries] == [1, None, 2, None, 3, 4, 5]
     assert ledger.last_seq() == 5

@@ -16,7 +16,9 @@ from tillbell_agent.database import open_database
 from tillbell_agent.outbox import LONGEST_PAUSE_S, PRIORITY, Draft, Outbox, State
 
 TEXT = Draft("owner", OWNER, "text", "txn", 3 * 86_400, body=b"paid")
-SEALED = Draft("hq", HQ, "sealed", "txn", 35 * 86_400, body=b"\x50sealed", counter=7, left_out=("rrn", "batch"))
+SEALED = Draft(
+    "hq", HQ, "sealed", "txn", 35 * 86_400, body=b"\x50sealed", counter=7, left_out=("rrn", "batch")
+)
 
 
 @pytest.fixture
@@ -36,8 +38,18 @@ def sent(outbox: Outbox, draft: Draft = TEXT, mr: int = 1, modem: str = "sim1", 
 
 def test_what_is_put_comes_back_whole(outbox: Outbox) -> None:
     message = outbox.message(outbox.put(SEALED, NOON))
-    assert (message.recipient, message.phone, message.format, message.message_class) == ("hq", HQ, "sealed", "txn")
-    assert (message.state, message.counter, message.body, message.left_out) == (State.QUEUED, 7, b"\x50sealed", "rrn,batch")
+    assert (message.recipient, message.phone, message.format, message.message_class) == (
+        "hq",
+        HQ,
+        "sealed",
+        "txn",
+    )
+    assert (message.state, message.counter, message.body, message.left_out) == (
+        State.QUEUED,
+        7,
+        b"\x50sealed",
+        "rrn,batch",
+    )
     assert (message.created_at, message.expires_at, message.not_before) == (NOON, NOON + 35 * 86_400, NOON)
     assert (message.attempts, message.unknowns, message.repeated) == (0, 0, False)
 
@@ -76,12 +88,19 @@ def test_a_claim_counts_the_try_and_takes_the_message_away(outbox: Outbox) -> No
     message_id = outbox.put(TEXT, NOON)
     claimed = outbox.claim("sim1", NOON)
     assert claimed is not None
-    assert (claimed.id, claimed.state, claimed.attempts, claimed.modem) == (message_id, State.CLAIMED, 1, "sim1")
+    assert (claimed.id, claimed.state, claimed.attempts, claimed.modem) == (
+        message_id,
+        State.CLAIMED,
+        1,
+        "sim1",
+    )
     assert outbox.claim("sim2", NOON) is None
     assert [message.id for message in outbox.claimed()] == [message_id]
 
 
-def test_a_message_waits_for_its_time_but_a_clock_that_jumped_back_makes_none_wait_for_years(outbox: Outbox) -> None:
+def test_a_message_waits_for_its_time_but_a_clock_that_jumped_back_makes_none_wait_for_years(
+    outbox: Outbox,
+) -> None:
     message_id = outbox.put(TEXT, NOON)
     outbox.requeue(message_id, NOON + 60, "busy", NOON)
     assert outbox.next_due_at() == NOON + 60

@@ -29,7 +29,9 @@ def sealed(till: Till) -> list[tuple[int, bytes]]:
     """(counter, octets) of every message, in order."""
     return [
         (int(str(counter)), bytes(body))  # type: ignore[arg-type]
-        for counter, body in till.rows("SELECT counter, body FROM message WHERE counter IS NOT NULL ORDER BY id")
+        for counter, body in till.rows(
+            "SELECT counter, body FROM message WHERE counter IS NOT NULL ORDER BY id"
+        )
     ]
 
 
@@ -66,7 +68,9 @@ def test_a_start_that_sealed_nothing_costs_no_counter(till: Till) -> None:
     assert counters(till) == [0, 512]
 
 
-def test_a_restored_state_directory_jumps_past_what_the_second_place_knows(till: Till, tmp_path: Path) -> None:
+def test_a_restored_state_directory_jumps_past_what_the_second_place_knows(
+    till: Till, tmp_path: Path
+) -> None:
     till.hear(1, "000001")
     till.register.connection.close()
     shutil.copytree(till.folder, tmp_path / "backup")
@@ -91,7 +95,9 @@ def test_a_restored_state_directory_jumps_past_what_the_second_place_knows(till:
     assert caught.value.opened.told.event.amount_minor == 99
 
 
-def test_without_the_second_place_a_restored_copy_is_what_the_receiver_calls_reused(till: Till, tmp_path: Path) -> None:
+def test_without_the_second_place_a_restored_copy_is_what_the_receiver_calls_reused(
+    till: Till, tmp_path: Path
+) -> None:
     """What the guard is for: the same accident with the guard restored as well."""
     till.hear(1, "000001")
     till.register.connection.close()
@@ -140,7 +146,18 @@ def test_a_missing_second_place_is_an_alarm_and_sealing_goes_on_after_a_jump(til
     assert till.guard.alarm is None
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"epochs": 7}', b'{"epochs": {"aa": "x"}}', b"\xff\xfe", b'{"epochs": {"aa": null}}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"epochs": 7}',
+        b'{"epochs": {"aa": "x"}}',
+        b"\xff\xfe",
+        b'{"epochs": {"aa": null}}',
+    ],
+)
 def test_an_unreadable_second_place_is_an_alarm_and_no_crash(till: Till, content: bytes) -> None:
     till.config.guard_path.write_bytes(content)
     till.restart()
@@ -196,7 +213,12 @@ def test_pairing_again_overwrites_the_keys_before(till: Till) -> None:
     assert counters(till) == [0, 0]
     till.register.connection.close()
     content = b"".join(path.read_bytes() for path in till.folder.iterdir() if path.is_file())
-    for secret in (before.ratchet.chain, before.ratchet.next_epoch, before.ratchet.next_era, before.check_key):
+    for secret in (
+        before.ratchet.chain,
+        before.ratchet.next_epoch,
+        before.ratchet.next_era,
+        before.check_key,
+    ):
         assert secret not in content
 
 

@@ -48,7 +48,9 @@ def config(state_dir: Path, recipients: Sequence[str] = ("owner", "hq"), languag
     return parse(configuration(state_dir, recipients, language), "config.toml", dialects=["escpos"])
 
 
-def sale(amount_minor: int | None = 12650, reference: str = "000012", kind: Kind = Kind.SALE) -> TransactionCompleted:
+def sale(
+    amount_minor: int | None = 12650, reference: str = "000012", kind: Kind = Kind.SALE
+) -> TransactionCompleted:
     """A card sale with a key of its own."""
     told = Transaction(
         kind, amount_minor, "CNY", TruncatedPan("6691"), receipt_no=reference, rrn=f"103015{reference}",

@@ -231,7 +231,9 @@ def _judge_ledger(ledger: list[dict[str, Any]], sales: list[Sale], told: Told) -
     for row in ledger:
         sale = by_amount.get(row["amount_minor"])
         if sale is None:
-            told.faults.append(f"number {row['seq']} was never printed: {row['amount_minor']} {row['reference']}")
+            told.faults.append(
+                f"number {row['seq']} was never printed: {row['amount_minor']} {row['reference']}"
+            )
             continue
         if sale.amount_minor in seen:
             told.faults.append(f"sale {sale.reference} is in the ledger twice")
@@ -244,7 +246,9 @@ def _judge_ledger(ledger: list[dict[str, Any]], sales: list[Sale], told: Told) -
             told.faults.append(f"sale {sale.reference} is told as a {row['kind']}")
     for sale in sales:
         if not sale.in_flight and sale.amount_minor not in seen:
-            told.faults.append(f"sale {sale.reference} of {sale.amount_minor} was heard to its end and is lost")
+            told.faults.append(
+                f"sale {sale.reference} of {sale.amount_minor} was heard to its end and is lost"
+            )
 
 
 def _judge_texts(texts: list[str], ledger: list[dict[str, Any]], told: Told) -> None:
@@ -282,7 +286,9 @@ def _judge_sealed(shop: Shop, ledger: list[dict[str, Any]], told: Told) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Kill the agent at random moments; nothing may be lost or invented.")
+    parser = argparse.ArgumentParser(
+        description="Kill the agent at random moments; nothing may be lost or invented."
+    )
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=None, help="default: a new one, which is printed")
     args = parser.parse_args()

@@ -142,7 +142,9 @@ class Shop:
                 "agent", "tillbell_agent.cli", "run", "--config", str(self.config)
             )
         else:
-            self.agent = Child("agent", ["tillbell_agent.cli", "run", "--config", str(self.config)], self.folder)
+            self.agent = Child(
+                "agent", ["tillbell_agent.cli", "run", "--config", str(self.config)], self.folder
+            )
             self._children._running.append(self.agent)
         return self.agent
 
@@ -246,7 +248,9 @@ def wait(what: str, found: Callable[[], Found], patience_s: float = PATIENCE_S) 
     return result
 
 
-def tillbell(*arguments: str, code: int | None = 0, user: int | None = None) -> subprocess.CompletedProcess[str]:
+def tillbell(
+    *arguments: str, code: int | None = 0, user: int | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run one verb to its end. ``code``: the exit code it must have; ``user``: a uid to run it under (needs root)."""
     command = [sys.executable, "-m", "tillbell_agent.cli", *arguments]
     if user is not None:

@@ -114,7 +114,9 @@ def verify_with_cwt(shop: Shop, sealed: str, opened: dict[str, Any]) -> None:
     assert cbor2.loads(payload)[0] == Kind.SALE
 
 
-def test_a_morning_with_a_void_a_refund_and_jobs_that_are_no_sale_is_told_once_and_rightly(shop: Shop) -> None:
+def test_a_morning_with_a_void_a_refund_and_jobs_that_are_no_sale_is_told_once_and_rightly(
+    shop: Shop,
+) -> None:
     shop.start_modem()
     shop.pair("hq")
     shop.pair("books")
@@ -154,7 +156,9 @@ def test_a_second_copy_and_a_reprint_ring_no_second_time(tmp_path: Path) -> None
         shop.start_modem()
         shop.start_agent()
         first = slip("88.00", "000101")
-        copy = first.replace("商户存根 MERCHANT COPY".encode("gb18030"), "持卡人存根 CARDHOLDER COPY".encode("gb18030"))
+        copy = first.replace(
+            "商户存根 MERCHANT COPY".encode("gb18030"), "持卡人存根 CARDHOLDER COPY".encode("gb18030")
+        )
         reprint = slip("88.00", "000101", more="***重打印凭证/DUPLICATED***\n")
         for octets in (first, copy, reprint, first):
             shop.line.write(octets)
@@ -181,7 +185,9 @@ def test_sealed_events_are_held_until_paired_and_leave_while_the_agent_runs(tmp_
         shop.pair("hq")
         sealed = shop.wait("what was held", lambda: shop.sealed() if len(shop.sealed()) == 2 else [])
         assert [one["event"]["amount_minor"] for one in shop.open(*sealed)] == [1200, 1300]
-        shop.wait("everything well", lambda: shop.json("status", code=None)["messages"]["hq"].get("held") is None)
+        shop.wait(
+            "everything well", lambda: shop.json("status", code=None)["messages"]["hq"].get("held") is None
+        )
         assert shop.tillbell("status", "--config", str(shop.config)).returncode == 0
 
 
@@ -194,14 +200,17 @@ def test_send_goes_through_the_running_agent_and_waits_in_the_store_without_one(
         shop.start_modem()
         shop.start_agent()
         shop.wait("the first text", lambda: shop.texts() == ["明天休息"])
-        assert "queued with the running agent" in shop.tillbell("send", *config, "--to", "owner", "Back on Monday").stdout
+        assert (
+            "queued with the running agent"
+            in shop.tillbell("send", *config, "--to", "owner", "Back on Monday").stdout
+        )
         shop.wait("the second text", lambda: shop.texts()[1:] == ["Back on Monday"])
         shop.tillbell("send-test", *config)
         shop.wait("the test text", lambda: len(shop.texts()) == 3)
-        shop.wait(
-            "all delivered", lambda: {row["state"] for row in shop.json("queue")} == {"delivered"}
+        shop.wait("all delivered", lambda: {row["state"] for row in shop.json("queue")} == {"delivered"})
+        assert shop.tillbell("send", *config, "--to", "nobody", "x", code=2).stderr.startswith(
+            "tillbell: no recipient"
         )
-        assert shop.tillbell("send", *config, "--to", "nobody", "x", code=2).stderr.startswith("tillbell: no recipient")
 
 
 def test_a_lost_answer_repeats_the_sealed_octets_and_the_receiver_drops_the_second(tmp_path: Path) -> None:
@@ -251,7 +260,9 @@ def test_sigterm_in_the_middle_of_a_receipt_still_hears_it_to_its_end(tmp_path: 
         agent = shop.start_agent()
         octets = slip("41.00", "000009")
         shop.line.write(octets[:-60])
-        shop.wait("half a receipt is heard", lambda: shop.json("status", code=None)["sources"][0]["octets"] > 100)
+        shop.wait(
+            "half a receipt is heard", lambda: shop.json("status", code=None)["sources"][0]["octets"] > 100
+        )
         agent.process.terminate()
         shop.line.write(octets[-60:])
         assert agent.process.wait(20) == 0
