@@ -5,6 +5,7 @@ output and standard error go to ``<folder>/<name>.out`` and ``.err``; standard i
 simulated parts that the demonstration is over, even one that was killed.
 """
 
+import os
 import subprocess
 import sys
 import time
@@ -40,6 +41,7 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=out,
                 stderr=err,
+                env=environment(),
                 process_group=0,  # Ctrl-C is for the demonstration, which ends its children in order
             )
 
@@ -146,6 +148,12 @@ class Children:
         return {name: tail for name, tail in lines.items() if tail}
 
 
+def environment() -> dict[str, str]:
+    """This process's own, but children talk to it in UTF-8 whatever the terminal's encoding is."""
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONIOENCODING"}
+    return {**inherited, "PYTHONUTF8": "1"}
+
+
 def command(step: str, *arguments: str) -> str:
     """Run ``tillbell ARGUMENTS…`` to its end; its standard output. Raises DemoError naming ``step``."""
     try:
@@ -155,6 +163,7 @@ def command(step: str, *arguments: str) -> str:
             capture_output=True,
             timeout=START_S,
             check=False,
+            env=environment(),
             process_group=0,
         )
     except subprocess.TimeoutExpired as error:

@@ -6,6 +6,7 @@ An event is a dict with ``ev``; what is shown of it is decided once, in ``words`
 import json
 import sys
 from collections.abc import Callable
+from io import TextIOWrapper
 from typing import Any
 
 Event = dict[str, Any]
@@ -18,6 +19,10 @@ _MINOR_DIGITS = 2  # the demonstration's till sells in CNY
 
 def choose_screen(*, as_json: bool) -> Show:
     """How events are shown on standard output as it is now."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(
+            errors="backslashreplace"
+        )  # a terminal that has no Chinese still shows the rest
     if as_json:
         return show_json
     coloured = coloured_screen() if sys.stdout.isatty() else None
