@@ -77,7 +77,7 @@ class Courier:
         self._to_commit: list[Callable[[], None]] = []
         self._early: list[bytes] = []
         self._undecided = False  # a failure waits for its decision, which may hold back all others
-        self._to_forget: list[StoredAt] = []
+        self._to_forget: list[StoredAt | None] = []
         # The queue is looked at when it has changed, or when something in it falls due; not at every turn.
         self._seen_revision = -1
         self._look_at: float | None = None
@@ -152,10 +152,10 @@ class Courier:
                 is_open = self._journey is not None and self._journey.handed_over
                 early = self._early if is_open else None
                 self._to_commit.append(lambda: self._report(tpdu, moment, early=early))
-                self._forget(stored)
+                self._to_forget.append(stored)
             case MessageReceived(tpdu, stored):
                 self._to_commit.append(lambda: self._outbox.keep_incoming(self.name, tpdu, moment.unix))
-                self._forget(stored)
+                self._to_forget.append(stored)
 
     def settle(self, now: float) -> None:
         """Commit what happened; only then may the modem forget what it received."""
@@ -166,7 +166,7 @@ class Courier:
                 change()
         self._to_commit.clear()
         self._undecided = False
-        for stored in self._to_forget:
+        for stored in filter(None, self._to_forget):
             self.session.forget(stored, now)
         self._to_forget.clear()
 
@@ -365,9 +365,8 @@ class Courier:
         except ProtocolError as error:
             self._log.warning("status_report_unreadable", modem=self.name, why=error)
             return
-        if not isinstance(report, SmsStatusReport):
-            return
-        if report.outcome() not in {ReportOutcome.DELIVERED, ReportOutcome.FAILED}:
+        final = {ReportOutcome.DELIVERED, ReportOutcome.FAILED}
+        if not isinstance(report, SmsStatusReport) or report.outcome() not in final:
             return  # the service centre still tries, or does not tell
         delivered = report.outcome() is ReportOutcome.DELIVERED
         message = self._outbox.report(
@@ -395,7 +394,3 @@ class Courier:
         parts = None if message.body is None else len(split(message))
         known, undelivered = self._outbox.parts(message.id)
         return not undelivered and (parts is None or known == parts)
-
-    def _forget(self, stored: StoredAt | None) -> None:
-        if stored is not None:
-            self._to_forget.append(stored)

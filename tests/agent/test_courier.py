@@ -1,8 +1,9 @@
 """The courier with a real session and a simulated modem and network, in simulated time: hours in milliseconds."""
 
+import itertools
 import sys
-from datetime import UTC, datetime
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from till import HQ, NOON, OWNER, ZONE, Till, moment
 
-from tillbell_agent.courier import Courier, split
+from tillbell_agent.courier import Courier
 from tillbell_agent.database import StoreError, transaction
 from tillbell_agent.modem.events import ModemEvent, SegmentPrompted, StatusReportReceived
 from tillbell_agent.modem.session import ModemSettings, Session
 from tillbell_agent.moment import Moment
 from tillbell_agent.outbox import Draft, Message, State
+from tillbell_agent.segments import split
 from tillbell_agent.shell.log import Log
 from tillbell_agent.sim.modem import ModemMachine
 from tillbell_agent.sim.modem_faults import Fault
@@ -167,7 +169,7 @@ def test_an_old_report_is_not_taken_for_the_answer_to_a_later_segment(shift: Shi
     shift.run_until_ready()
     put(till, "first")
     assert shift.run(60, lambda: shift.states() == ["delivered"])
-    (again,) = [record for record in shift.logged("sms")]
+    (again,) = shift.logged("sms")
     stale = shift.machine.network.report(
         SmsSubmit(again["mr"], Address.from_text(OWNER), 0, Dcs(0), None, (), b""), 77, shift.now, shift.now
     )
@@ -233,7 +235,7 @@ def test_congestion_backs_off_and_then_the_message_leaves(shift: Shift, till: Ti
     shift.machine.faults.add(Fault("refuse", count=4, code=42))
     assert shift.run(7200, lambda: shift.states() == ["delivered"])
     times = [record["t"] for record in shift.logged("pdu")]
-    pauses = [later - sooner for sooner, later in zip(times, times[1:], strict=False)]
+    pauses = [later - sooner for sooner, later in itertools.pairwise(times)]
     for pause, least in zip(pauses, (5, 15, 60, 300), strict=True):
         assert least <= pause <= least * 1.25 + 3, pauses
     assert len(shift.shown()) == 1
