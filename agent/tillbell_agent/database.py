@@ -2,7 +2,8 @@
 
 WAL with ``synchronous=FULL``: a commit is an fsync. ``secure_delete=ON`` overwrites what is deleted, but the WAL keeps
 old pages whatever that says, so whoever commits a ratchet calls ``truncate_wal`` and looks at its answer.
-Pages of 1 KiB: a sale then writes about half as much flash as with 4 KiB pages.
+Pages of 1 KiB: a sale then writes about half as much flash as with 4 KiB pages. A page cache of 256 KiB: a sale's pages
+fit, the kernel keeps the rest, and 1 MiB made nothing faster.
 """
 
 import sqlite3
@@ -118,7 +119,7 @@ def open_database(state_dir: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA secure_delete=ON")
         connection.execute("PRAGMA temp_store=MEMORY")
-        connection.execute("PRAGMA cache_size=-1024")
+        connection.execute("PRAGMA cache_size=-256")
         _migrate(connection)
         truncate_wal(connection)
     except (sqlite3.Error, OSError) as error:
