@@ -100,6 +100,8 @@ class Runner:
             if self._recovered:
                 self._serve_modems(now)
             self._guarded(self._keep_store)
+        for modem in self._modems:
+            modem.flush()
         self._announce()
 
     def close(self) -> None:

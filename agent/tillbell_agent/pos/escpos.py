@@ -149,6 +149,8 @@ class EscPos:
         """Silence: the job ends, and a command that is not complete is given up."""
         given_up = self._tokenizer.abandon()
         self._desynced += given_up
+        if self._line or self._line_text:
+            self._stretch(_UNREADABLE)  # the line was not printed to its end: its last number may lack digits
         events = self._end_job()
         if given_up:
             self._beginning_heard = False  # what follows may be the rest of that command

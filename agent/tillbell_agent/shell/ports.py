@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import serial
 
 _READ_OCTETS = 4096
-_TERMIOS_CFLAG = 2
+_TERMIOS_CFLAG, _TERMIOS_CC = 2, 6
 
 
 class PortError(Exception):
@@ -90,12 +90,14 @@ def _open(settings: LineSettings) -> _Serial:
         )
     except (serial.SerialException, OSError, ValueError, termios.error) as error:
         raise PortError(f"{settings.path}: {_why(error)}") from error
-    _keep_lines_up(port.fileno())
+    _set_modes(port.fileno())
     return port
 
 
-def _keep_lines_up(descriptor: int) -> None:
+def _set_modes(descriptor: int) -> None:
+    """HUPCL off; VMIN 1, so that a read with nothing to read (EAGAIN) is told from the end of the line (nothing)."""
     attributes = termios.tcgetattr(descriptor)
+    attributes[_TERMIOS_CC][termios.VMIN] = 1
     attributes[_TERMIOS_CFLAG] &= ~termios.HUPCL
     termios.tcsetattr(descriptor, termios.TCSANOW, attributes)
 

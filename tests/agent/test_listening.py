@@ -1,0 +1,126 @@
+"""A terminal's line on a real pseudo-terminal: heard, never written to, and nothing that waits in it is thrown away."""
+
+import io
+import os
+import pty
+import sys
+import tty
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from till import Till, moment
+
+from tillbell_agent.listening import Listener
+from tillbell_agent.pos.registry import DialectSettings, make_dialect
+from tillbell_agent.shell.log import Log
+from tillbell_agent.shell.ports import LineSettings, ListenPort, PortError, TalkPort
+
+
+class Cable:
+    """A pseudo-terminal; ``near`` is the terminal's end."""
+
+    def __init__(self) -> None:
+        self.near, self.far = pty.openpty()
+        tty.setraw(self.far)
+        self.path = os.ttyname(self.far)
+        os.set_blocking(self.near, False)
+
+    def pull(self) -> None:
+        for descriptor in (self.near, self.far):
+            os.close(descriptor)
+        self.near = self.far = -1
+
+
+@pytest.fixture
+def cable() -> Iterator[Cable]:
+    cable = Cable()
+    yield cable
+    if cable.near >= 0:
+        cable.pull()
+
+
+def test_a_line_that_is_listened_to_has_no_way_to_be_written_to() -> None:
+    assert not hasattr(ListenPort, "write")
+
+
+def test_what_waits_in_the_port_when_it_is_opened_is_heard(cable: Cable) -> None:
+    os.write(cable.near, b"a sale that came before")
+    port = ListenPort(LineSettings(cable.path))
+    assert port.read() == b"a sale that came before"
+    assert port.read() == b""
+    port.close()
+
+
+def test_hearing_sends_nothing_back(cable: Cable) -> None:
+    port = ListenPort(LineSettings(cable.path))
+    os.write(cable.near, b"\x10\x04\x01 status? \r\n\x1b@")
+    port.read()
+    port.close()
+    with pytest.raises(BlockingIOError):
+        os.read(cable.near, 1)
+
+
+def test_every_octet_passes_as_it_is(cable: Cable) -> None:
+    port = ListenPort(LineSettings(cable.path))
+    octets = bytes(range(256)) * 3
+    os.write(cable.near, octets)
+    heard = b""
+    while len(heard) < len(octets):
+        heard += port.read()
+    assert heard == octets
+    port.close()
+
+
+def test_a_pulled_cable_is_an_error_that_names_the_port(cable: Cable) -> None:
+    port = ListenPort(LineSettings(cable.path))
+    cable.pull()
+    with pytest.raises(PortError, match=r"/dev/pts/\d+: .* unplugged\?"):
+        port.read()
+    port.close()
+
+
+def test_a_missing_port_a_taken_port_and_a_file_are_said_each_in_its_way(
+    cable: Cable, tmp_path: Path
+) -> None:
+    with pytest.raises(PortError, match="no such port"):
+        ListenPort(LineSettings(str(tmp_path / "none")))
+    first = TalkPort(LineSettings(cable.path))
+    with pytest.raises(PortError, match="another program holds it"):
+        TalkPort(LineSettings(cable.path))
+    first.close()
+    (tmp_path / "file").touch()
+    with pytest.raises(PortError, match="file"):
+        ListenPort(LineSettings(str(tmp_path / "file")))
+
+
+def test_a_modems_port_writes_what_fits_and_says_how_much(cable: Cable) -> None:
+    port = TalkPort(LineSettings(cable.path))
+    written = port.write(b"x" * 100_000)
+    assert 0 < written < 100_000
+    assert port.write(b"y") == 0
+    os.read(cable.near, 4096)
+    port.close()
+
+
+def test_a_listener_looks_for_a_lost_port_after_a_pause_and_says_its_trouble_once(tmp_path: Path) -> None:
+    till, said, tries = Till(tmp_path / "state", ("owner",)), io.StringIO(), []
+
+    def open_port() -> ListenPort:
+        tries.append(1)
+        raise PortError("/dev/x: no such port: is the adapter plugged in?")
+
+    dialect = make_dialect("escpos", DialectSettings())
+    listener = Listener(till.config.sources[0], "CNY", dialect, till.register, open_port, Log(said))
+    now = 0.0
+    listener.open(now)
+    for _ in range(20):
+        now = listener.next_deadline() or pytest.fail("it gave up")
+        listener.tick(now, moment(now))
+    assert len(tries) == 21
+    assert 60 < now < 120
+    assert said.getvalue().count("source_closed") == 1
+    assert not listener.wants_to_write
