@@ -35,6 +35,14 @@ from tillbell_protocol.seal import (
 _SIGN1_TAG, _ENCRYPT0_TAG = 18, 16
 
 
+def _octets(name: str) -> bytes:
+    """64 octets for a key that guards nothing."""
+    return hashlib.sha512(f"bench {name}".encode()).digest()
+
+
+SIGNING_SEED, MESSAGE_KEY, KID = _octets("device")[:32], _octets("message key")[:32], _octets("kid")[:2]
+
+
 @dataclass(frozen=True, slots=True)
 class Made:
     """One message and what is inside: both in octets. ``left_out``: fields there was no room for."""
@@ -53,7 +61,10 @@ class Sealer:
     """A device and its recipient, from fixed keys; every message made is opened again and compared."""
 
     def __init__(self) -> None:
-        self._device, recipient = SecretKey.from_random(_octets("device")), SecretKey.from_random(_octets("hq"))
+        self._device, recipient = (
+            SecretKey.from_random(_octets("device")),
+            SecretKey.from_random(_octets("hq")),
+        )
         self._defaults = defaults()
         self._pairing = pair_as_device(
             self._device, recipient.card("hq", None), _octets("ephemeral")[:32], self._defaults
@@ -69,7 +80,10 @@ class Sealer:
     def seal_for_letters(self, heard: Heard) -> Made:
         """As an armored recipient gets it: without the least important fields where that saves an SMS."""
         payload, left_out = fit_payload(
-            in_table_words(heard.transaction), limit=MAX_ONE_ARMORED_PAYLOAD, time=heard.time, defaults=self._defaults
+            in_table_words(heard.transaction),
+            limit=MAX_ONE_ARMORED_PAYLOAD,
+            time=heard.time,
+            defaults=self._defaults,
         )
         return self._sealed(heard, payload, left_out)
 
@@ -84,7 +98,9 @@ class Sealer:
         )
         self._ratchet = self._ratchet.advance()
         told = self._receiver.open(message).told
-        if told.time != heard.time or _different(told.event, in_table_words(heard.transaction)) - set(left_out):
+        if told.time != heard.time or _different(told.event, in_table_words(heard.transaction)) - set(
+            left_out
+        ):
             raise AssertionError(f"{heard} was sealed, {told} was opened")
         return Made(payload, message, left_out)
 
@@ -97,24 +113,29 @@ def signed_json_in_a_box(heard: Heard, counter: int) -> Made:
     inside = {"device": "till-1", "counter": counter, "kind": heard.transaction.kind.word, "time": heard.time}
     inside |= _json_fields(in_table_words(heard.transaction))
     octets = json.dumps(inside, ensure_ascii=False, separators=(",", ":")).encode()
-    signed = bytes(signing.SigningKey(_octets("device")[:32]).sign(octets))
+    signed = bytes(signing.SigningKey(SIGNING_SEED).sign(octets))
     recipient = public.PrivateKey(_octets("hq")[:32])
     message = public.SealedBox(recipient.public_key).encrypt(signed)
-    if signing.SigningKey(_octets("device")[:32]).verify_key.verify(public.SealedBox(recipient).decrypt(message)) != octets:
+    if (
+        signing.SigningKey(SIGNING_SEED).verify_key.verify(public.SealedBox(recipient).decrypt(message))
+        != octets
+    ):
         raise AssertionError("the sealed box does not hold what was put in")
     return Made(octets, message)
 
 
 def nested_cose(payload: bytes, counter: int) -> Made:
     """COSE_Encrypt0 (ChaCha20/Poly1305) around a COSE_Sign1 (Ed25519), RFC 9052, both tagged."""
-    key, kid = _octets("message key")[:32], _octets("kid")[:2]
-    public_key, secret = bindings.crypto_sign_seed_keypair(_octets("device")[:32])
+    _, secret = bindings.crypto_sign_seed_keypair(SIGNING_SEED)
     signature = bindings.crypto_sign(signature_structure(b"", payload), secret)[:64]
     signed = _deterministic(cbor2.CBORTag(_SIGN1_TAG, [ALG_EDDSA, {}, payload, signature]))
     aad = _deterministic(["Encrypt0", ALG_CHACHA20_POLY1305, b""])
-    ciphertext = bindings.crypto_aead_chacha20poly1305_ietf_encrypt(signed, aad, nonce(counter), key)
-    unprotected = {4: kid, 5: nonce(counter)}
-    return Made(payload, _deterministic(cbor2.CBORTag(_ENCRYPT0_TAG, [ALG_CHACHA20_POLY1305, unprotected, ciphertext])))
+    ciphertext = bindings.crypto_aead_chacha20poly1305_ietf_encrypt(signed, aad, nonce(counter), MESSAGE_KEY)
+    unprotected = {4: KID, 5: nonce(counter)}
+    return Made(
+        payload,
+        _deterministic(cbor2.CBORTag(_ENCRYPT0_TAG, [ALG_CHACHA20_POLY1305, unprotected, ciphertext])),
+    )
 
 
 def _deterministic(item: Any) -> bytes:
@@ -137,8 +158,3 @@ def _json_fields(transaction: Transaction) -> dict[str, Any]:
 
 def _different(told: Any, meant: Transaction) -> set[str]:
     return {entry.name for entry in fields(meant) if getattr(told, entry.name) != getattr(meant, entry.name)}
-
-
-def _octets(name: str) -> bytes:
-    """64 octets for a key that guards nothing."""
-    return hashlib.sha512(f"bench {name}".encode()).digest()

@@ -47,7 +47,9 @@ class Heard:
 
 def defaults() -> Defaults:
     """The pairing of this shop, every terminal already named."""
-    return Defaults("till-1", CURRENCY, UTC_OFFSET_MIN, ("老王面馆",), _UNIONPAY_TERMINALS + _WESTERN_TERMINALS)
+    return Defaults(
+        "till-1", CURRENCY, UTC_OFFSET_MIN, ("老王面馆",), _UNIONPAY_TERMINALS + _WESTERN_TERMINALS
+    )
 
 
 def transactions(seed: int = SEED) -> list[Heard]:
@@ -164,7 +166,9 @@ class _Shop:
         )
 
 
-def _without_one(jobs: list[Callable[[], Transaction]], job: Callable[[], Transaction]) -> list[Callable[[], Transaction]]:
+def _without_one(
+    jobs: list[Callable[[], Transaction]], job: Callable[[], Transaction]
+) -> list[Callable[[], Transaction]]:
     """``jobs`` without the first ``job``: the day opens with it, so that there is a sale to undo."""
     at = next(index for index, each in enumerate(jobs) if each == job)
     return jobs[:at] + jobs[at + 1 :]

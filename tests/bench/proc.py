@@ -32,7 +32,11 @@ def cpu_s(pid: int) -> float:
 
 def written_octets(pid: int) -> int:
     """``write_bytes``: what the process has made the kernel write to a block device. 0 for ever on tmpfs."""
-    for line in Path(f"/proc/{pid}/io").read_text().splitlines():
+    try:
+        lines = Path(f"/proc/{pid}/io").read_text().splitlines()
+    except OSError as error:  # a kernel without task I/O accounting, or a container that hides it
+        raise NoSuchFigureError(f"/proc/{pid}/io cannot be read: {error.strerror}") from error
+    for line in lines:
         name, _, value = line.partition(": ")
         if name == "write_bytes":
             return int(value)
@@ -72,7 +76,11 @@ def sync_ms(folder: Path, times: int = 50) -> list[float]:
 def machine(folder: Path) -> str:
     """In a line: what the figures were measured on."""
     model = next(
-        (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
         platform.machine(),
     )
     return (

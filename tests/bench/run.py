@@ -21,6 +21,8 @@ import sizes
 from figures import Table, lines, progress, to_json
 from shop import BenchError, Shop
 
+from tillbell_agent.sim.demo_processes import DemoError
+
 _PARTS = ("sizes", "start", "idle", "latency", "throughput")
 _REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -39,13 +41,21 @@ def main() -> int:
                 tables += made
                 if not args.json:
                     print(*("\n".join([*lines(table), ""]) for table in made), sep="\n", flush=True)
-    except BenchError as error:
+    except (BenchError, DemoError, proc.NoSuchFigureError) as error:
         print(f"tillbell: the benchmark stopped: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if args.json:
-        print(json.dumps({"machine": machine, "tables": [to_json(table) for table in tables]}, ensure_ascii=False, indent=2))
+        print(
+            json.dumps(
+                {"machine": machine, "tables": [to_json(table) for table in tables]},
+                ensure_ascii=False,
+                indent=2,
+            )
+        )
     else:
         print(machine)
     progress(f"done in {time.monotonic() - began:.0f} s")
@@ -53,7 +63,9 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="measures Tillbell", epilog="example:\n  make bench ARGS=--quick")
+    parser = argparse.ArgumentParser(
+        description="measures Tillbell", epilog="example:\n  make bench ARGS=--quick"
+    )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--quick", action="store_true", help="a short run: fewer sales")

@@ -44,7 +44,9 @@ class Shop:
         self.modem_line = PseudoTerminal(folder / "modem")
         self.config.write_text(_configuration(folder), "utf-8")
         card = command("making keys", "keys", "new", "--out", str(folder / "hq.key")).strip()
-        self._bundle = command("pairing", "pair", "--config", str(self.config), "--recipient", "hq", "--card", card)
+        self._bundle = command(
+            "pairing", "pair", "--config", str(self.config), "--recipient", "hq", "--card", card
+        )
         self.jobs = receipts(seed, start=datetime(2026, 3, 2, 9, 0))
         self.agent: Agent | None = None
 
@@ -132,7 +134,9 @@ class Agent:
         end = time.monotonic() + patience_s
         while not until():
             if time.monotonic() > end:
-                raise BenchError(f"{what}: not within {patience_s:.0f} s; the agent's last words: {self._log_tail}")
+                raise BenchError(
+                    f"{what}: not within {patience_s:.0f} s; the agent's last words: {self._log_tail}"
+                )
             self.turn(0.05)
 
     def wait_ready(self) -> None:
@@ -246,7 +250,9 @@ def _start(shop: Shop) -> tuple[subprocess.Popen[bytes], float]:
         except TimeoutError as error:
             process.kill()
             _, said = process.communicate()
-            raise BenchError(f"no READY=1 from the agent within {_PATIENCE_S:.0f} s: {said.decode()}") from error
+            raise BenchError(
+                f"no READY=1 from the agent within {_PATIENCE_S:.0f} s: {said.decode()}"
+            ) from error
         return process, time.monotonic() - began
 
 

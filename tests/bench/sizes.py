@@ -56,14 +56,28 @@ def _messages(made: dict[str, list[Made]], letters: list[Made]) -> Table:
         *_spread("message", "message", made, lambda each: len(each.message)),
         row("binary_one", "in one binary segment", lambda m: _share(m, binary_segments), "%", "99"),
         row("binary_mean", "binary segments, mean", lambda m: _mean(m, binary_segments), "SMS"),
-        only_sealed("armored_one_sent", "in one armored SMS, as sent", _share(letters, armored_segments), "%", "95"),
+        only_sealed(
+            "armored_one_sent", "in one armored SMS, as sent", _share(letters, armored_segments), "%", "95"
+        ),
         only_sealed("armored_shortened", "  of them without some fields", 100 * shortened, "%"),
-        row("armored_one_complete", "in one armored SMS, complete", lambda m: _share(m, armored_segments), "%", "95"),
+        row(
+            "armored_one_complete",
+            "in one armored SMS, complete",
+            lambda m: _share(m, armored_segments),
+            "%",
+            "95",
+        ),
         row("armored_mean", "armored SMS, mean, complete", lambda m: _mean(m, armored_segments), "SMS"),
     ]
     fields = sorted({name for each in letters for name in each.left_out})
-    left_out = ", ".join(f"{name} {sum(name in each.left_out for each in letters) / 10:.0f} %" for name in fields)
-    notes = (*IN_WORDS, f"seed {SEED}; every sealed message was opened again and compared", f"left out: {left_out}")
+    left_out = ", ".join(
+        f"{name} {sum(name in each.left_out for each in letters) / 10:.0f} %" for name in fields
+    )
+    notes = (
+        *IN_WORDS,
+        f"seed {SEED}; every sealed message was opened again and compared",
+        f"left out: {left_out}",
+    )
     return Table("sizes", "Octets and SMS of 1,000 realistic sales", tuple(made), tuple(rows), notes)
 
 
@@ -94,7 +108,13 @@ def _spread(key: str, what: str, made: dict[str, list[Made]], size: Callable[[Ma
         ("max", "largest", max),
     )
     return [
-        Row(f"{key}_{name}", f"{what}, {words}", {c: round(of(sizes)) for c, sizes in columns.items()}, "octets", goal)
+        Row(
+            f"{key}_{name}",
+            f"{what}, {words}",
+            {c: round(of(sizes)) for c, sizes in columns.items()},
+            "octets",
+            goal,
+        )
         for (name, words, of), goal in zip(figures, wanted, strict=True)
     ]
 
