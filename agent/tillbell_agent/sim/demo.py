@@ -17,6 +17,7 @@ from tillbell_agent.sim.demo_check import REPEAT_MARK, ledger_faults, sealed_fau
 from tillbell_agent.sim.demo_processes import POLL_S, Child, Children, DemoError, command
 from tillbell_agent.sim.demo_receipts import Expected
 from tillbell_agent.sim.demo_screen import Event, Show
+from tillbell_agent.sim.demo_shop import RECIPIENTS, WHAT, configuration, zone_far_from_midnight
 from tillbell_agent.sim.tail import Tail
 from tillbell_protocol.event import Kind
 from tillbell_protocol.sms.at import split_at_pdu
@@ -29,16 +30,9 @@ QUIET_S = 0.6
 # Each segment takes the modem this long: the moment in which the agent is killed. Real ones take about 3 s.
 LATENCY_MS = 300
 
-_SHOP = {"owner": ("+8613800138000", "text"), "hq": ("+8613900139000", "sealed")}
-RECIPIENTS = {**_SHOP, "accountant": ("+8613600136000", "armored")}
 # States in which nothing more is done soon. A text whose answer was lost waits a minute for the network's report before
 # it goes again, marked: longer than this showing.
 _AT_REST = {"sent", "delivered", "unknown"}
-_WHAT = {
-    "text": "the merchant's phone",
-    "sealed": "headquarters",
-    "armored": "an accountant's phone with the reader",
-}
 
 
 class Demo:
@@ -79,8 +73,8 @@ class Demo:
 
     def _set_up(self) -> None:
         modem, printer = self._ports / "modem", self._ports / "printer"
-        zone = _zone_far_from_midnight(datetime.now().astimezone())
-        self._write("config.toml", _configuration(self._folder / "state", zone, printer, modem))
+        zone = zone_far_from_midnight(datetime.now().astimezone())
+        self._write("config.toml", configuration(self._folder / "state", zone, printer, modem))
         log = str(self._folder / "network.jsonl")
         self._start_sim(
             "network", "a GSM modem and its network", "tillbell_agent.cli", "sim", "modem",
@@ -104,7 +98,7 @@ class Demo:
         program = "phone" if fmt == "text" else "headquarters"
         keys = [] if fmt == "text" else self._pair(name)
         self._receivers[name] = self._start_sim(
-            name, _WHAT[fmt], f"tillbell_agent.sim.{program}", "--log", log, "--number", phone, *keys
+            name, WHAT[fmt], f"tillbell_agent.sim.{program}", "--log", log, "--number", phone, *keys
         )
 
     def _pair(self, name: str) -> list[str]:
@@ -281,38 +275,3 @@ def _addressee(pdu: str) -> str:
     """Whom an SMS-SUBMIT, as written after ``AT+CMGS``, is for."""
     _, tpdu = split_at_pdu(pdu)
     return SmsSubmit.decode(tpdu).da.text()
-
-
-def _zone_far_from_midnight(now: datetime) -> str:
-    """The shop's zone. Near its midnight the running total of the day would start again in mid-showing."""
-    local = now.astimezone(ZoneInfo("Asia/Shanghai"))
-    return "Asia/Shanghai" if 1 <= local.hour < 23 else "Asia/Tashkent"
-
-
-def _configuration(state: Path, zone: str, printer: Path, modem: Path) -> str:
-    head = f"""schema = 1
-state_dir = {json.dumps(str(state))}
-
-[device]
-name = "till-1"
-merchant = "老王面馆"
-timezone = "{zone}"
-currency = "CNY"
-language = "zh"
-
-[[source]]
-name = "printer"
-dialect = "escpos"
-port = {json.dumps(str(printer))}
-baudrate = 9600
-encoding = "gb18030"
-
-[[modem]]
-name = "sim1"
-port = {json.dumps(str(modem))}
-"""
-    recipients = (
-        f'\n[[recipient]]\nname = "{name}"\nphone = "{phone}"\nformat = "{fmt}"\n'
-        for name, (phone, fmt) in RECIPIENTS.items()
-    )
-    return head + "".join(recipients)
