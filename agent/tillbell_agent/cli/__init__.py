@@ -1,12 +1,15 @@
 """The command ``tillbell``: one module a verb, found by its name, imported only when it is asked for."""
 
 import argparse
+import difflib
 import importlib
+import io
+import os
 import sys
 from collections.abc import Sequence
 
 from tillbell_agent import __version__
-from tillbell_agent.cli.errors import INTERRUPTED, CliError
+from tillbell_agent.cli.errors import INTERRUPTED, NOT_WELL, OK, USAGE, CliError
 
 __all__ = ["VERBS", "CliError", "main"]
 
@@ -30,19 +33,43 @@ VERBS = {
     "sim pos": "a simulated terminal that prints receipts",
     "sim modem": "a simulated GSM modem with its network",
 }
+_HELP = frozenset({"-h", "--help", "help"})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code; an error is one line on standard error, never a traceback."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _print_anything()
+    try:
+        code = _run(arguments)
+        if sys.stdout is not None:  # None: started with it closed
+            sys.stdout.flush()
+    except CliError as error:
+        print(f"tillbell: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        _forget_output()  # the reader of our output went away: nothing is left to tell it
+        return NOT_WELL
+    except OSError as error:
+        _forget_output()
+        where = f"{error.filename}: " if error.filename is not None else ""
+        print(
+            f"tillbell: {where}{error.strerror or error}. Check the disk (df) and who may write",
+            file=sys.stderr,
+        )
+        return NOT_WELL
+    return code
+
+
+def _run(arguments: list[str]) -> int:
     if arguments[:1] in (["--version"], ["-V"]):
         print(f"tillbell {__version__}")
-        return 0
+        return OK
     verb = _verb(arguments)
     if verb is None:
-        wanted_help = not arguments or arguments[0] in {"-h", "--help", "help"}
-        print(_overview(), file=sys.stdout if wanted_help else sys.stderr)
-        return 0 if wanted_help else 2
+        return _without_verb(arguments)
     module = importlib.import_module(f"tillbell_agent.cli.{verb.replace(' ', '_').replace('-', '_')}")
     parser = argparse.ArgumentParser(
         prog=f"tillbell {verb}",
@@ -51,16 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         allow_abbrev=False,
     )
     module.configure(parser)
-    try:
-        return int(module.run(parser.parse_args(arguments[len(verb.split()) :])))
-    except CliError as error:
-        print(f"tillbell: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output went away: nothing is left to tell it
-        return 1
+    return int(module.run(parser.parse_args(arguments[len(verb.split()) :])))
 
 
 def _verb(arguments: list[str]) -> str | None:
@@ -71,11 +89,45 @@ def _verb(arguments: list[str]) -> str | None:
     return None
 
 
+def _without_verb(arguments: list[str]) -> int:
+    """Show the verbs that were asked for, all or those of one word such as ``keys``; else name the nearest."""
+    word = next((argument for argument in arguments if argument not in _HELP), None)
+    if word is None:
+        print(_overview())
+        return OK
+    group = {verb: purpose for verb, purpose in VERBS.items() if verb.startswith(f"{word} ")}
+    if group and set(arguments) & _HELP:
+        print(_rows(group))
+        return OK
+    given = " ".join(arguments[:2]) if group else word
+    near = difflib.get_close_matches(given, group or VERBS, n=1) if given != word or not group else []
+    step = f"Did you mean tillbell {near[0]}?" if near else "There are: " + ", ".join(group or VERBS)
+    raise CliError(f"there is no verb {given!r}. {step}", USAGE)
+
+
 def _overview() -> str:
-    width = max(map(len, VERBS)) + 2
-    rows = "\n".join(f"  {verb:{width}}{purpose}" for verb, purpose in VERBS.items())
     return (
         "usage: tillbell VERB [arguments]\n\nTells of each sale by SMS, from a terminal's serial line, without internet.\n\n"
-        f"{rows}\n\nexit codes: 0 well, 1 not well, 2 usage or configuration, 3 cannot be reached, 4 refused, 130 interrupted\n"
+        f"{_rows(VERBS)}\n\nexit codes: 0 well, 1 not well, 2 usage or configuration, 3 cannot be reached, 4 refused, 130 interrupted\n"
         "tillbell VERB --help explains a verb, with an example."
     )
+
+
+def _rows(verbs: dict[str, str]) -> str:
+    width = max(map(len, verbs)) + 2
+    return "\n".join(f"  {verb:{width}}{purpose}" for verb, purpose in verbs.items())
+
+
+def _print_anything() -> None:
+    """A shop's name must not end a verb where the locale cannot write it: it is shown as an escape instead."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _forget_output() -> None:
+    """What is still buffered goes nowhere, so that the interpreter's own flush at the end says nothing either."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout is sys.__stdout__:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

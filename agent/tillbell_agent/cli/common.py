@@ -11,10 +11,12 @@ from typing import Any
 from tillbell_agent.cli.errors import NOT_WELL, UNREACHABLE, USAGE, CliError
 from tillbell_agent.config import Config, ConfigError, RecipientConfig, load
 from tillbell_agent.database import StoreError, open_for_reading
-from tillbell_agent.shell.control import ControlError, ask
+from tillbell_agent.notify.amounts import format_amount
+from tillbell_agent.shell.control import ControlError, NoAgentError, ask
 from tillbell_agent.shell.files import write_new
 from tillbell_agent.shell.service import become_owner, prepare_state
 from tillbell_protocol.errors import ProtocolError
+from tillbell_protocol.iso4217 import decimal_places
 from tillbell_protocol.pairing import SecretKey
 
 DEFAULT_CONFIG = Path("/etc/tillbell/config.toml")
@@ -62,34 +64,64 @@ def device_key(config: Config) -> SecretKey:
     path = config.state_dir / _DEVICE_KEY
     try:
         if not path.exists():
-            key = SecretKey.from_random(secrets.token_bytes(64))
+            key = SecretKey.from_random(secrets.token_bytes(32))
             lines = f"# tillbell: the key of device {config.device.name}. Never copy it.\n{key.text()}\n"
             write_new(path, lines.encode())
         return SecretKey.from_text(path.read_text())
     except (OSError, ProtocolError, UnicodeDecodeError) as error:
-        raise CliError(f"cannot use the device's key {path}: {error}", USAGE) from error
+        why = f"{error.strerror}" if isinstance(error, OSError) else str(error)
+        step = "Restore it, or remove it and pair every recipient again"
+        raise CliError(f"cannot use the device's key {path}: {why}. {step}", USAGE) from error
 
 
 def from_agent_or_store(
     config: Config, request: dict[str, Any], fallback: Callable[[sqlite3.Connection], dict[str, Any]]
 ) -> dict[str, Any]:
-    """Ask the running agent; where none runs, read the store. Raises CliError where neither answers."""
+    """Ask the running agent; where none answers, read the store. Raises CliError where that cannot be read either."""
     try:
         answer = ask(config.state_dir, request)
-    except ControlError as no_agent:
-        try:
-            connection = open_for_reading(config.state_dir)
-        except StoreError as error:
-            raise CliError(str(error), UNREACHABLE) from error
-        try:
-            return fallback(connection)
-        except sqlite3.Error as error:
-            raise CliError(f"cannot read the state in {config.state_dir}: {error}", UNREACHABLE) from no_agent
-        finally:
-            connection.close()
+    except NoAgentError:
+        return _from_store(config, fallback)
+    except ControlError as error:
+        raise CliError(str(error), UNREACHABLE) from error
     if "error" in answer:
         raise CliError(str(answer["error"]), NOT_WELL)
     return answer
+
+
+def _from_store(config: Config, fallback: Callable[[sqlite3.Connection], dict[str, Any]]) -> dict[str, Any]:
+    try:
+        connection = open_for_reading(config.state_dir)
+    except StoreError as error:
+        raise CliError(str(error), UNREACHABLE) from error
+    except OSError as error:
+        raise CliError(
+            f"{config.state_dir} cannot be read: {error.strerror}. Run this as its owner, or as root",
+            UNREACHABLE,
+        ) from error
+    try:
+        return fallback(connection)
+    except sqlite3.Error as error:
+        raise CliError(f"cannot read the state in {config.state_dir}: {error}", UNREACHABLE) from error
+    finally:
+        connection.close()
+
+
+def positive(text: str) -> int:
+    """An argument that counts something. Raises ArgumentTypeError."""
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
+def money(minor: int | None, currency: str | None) -> str:
+    """``583.67 CNY``; an amount that was not heard is unknown, and one of a currency without a known unit stays minor."""
+    if minor is None:
+        return "amount unknown"
+    places = decimal_places(currency) if currency else None
+    if places is None:
+        return f"{minor} minor units of {currency or 'an unknown currency'}"
+    return f"{format_amount(minor, places)} {currency}"
 
 
 def print_json(value: object) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +34,16 @@ def run(args: argparse.Namespace) -> int:
         refused += "error" in expanded
         if args.json:
             print(json.dumps(expanded))
+        elif "error" in expanded:
+            print(f"tillbell: {given.strip()[:16]} is refused: {expanded['why']}", file=sys.stderr)
         else:
-            print("\n".join(f"{name}: {value}" for name, value in expanded.items()))
+            print("\n".join(f"{name}: {value}" for name, value in expanded.items() if value is not None))
     return REFUSED if refused else OK
 
 
 def _pairing(args: argparse.Namespace) -> RecipientPairing | None:
     if (args.key is None) != (args.bundle is None):
-        raise CliError("--key and --bundle go together", USAGE)
+        raise CliError("--key and --bundle go together: without both, only COSE_Encrypt0 can be shown", USAGE)
     if args.key is None:
         return None
     try:

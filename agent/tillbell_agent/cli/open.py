@@ -2,21 +2,23 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
-from tillbell_agent.cli.common import add_json
+from tillbell_agent.cli.common import add_json, money
 from tillbell_agent.cli.errors import OK, REFUSED, USAGE, CliError
 from tillbell_agent.cli.messages import message_octets, read_bundle, read_key
 from tillbell_agent.shell.files import write_whole
 from tillbell_protocol.errors import ProtocolError
-from tillbell_protocol.pairing import SecretKey
+from tillbell_protocol.pairing import SecretKey, fingerprint
 from tillbell_protocol.payload_json import to_json
 from tillbell_protocol.receiver import Opened, Receiver
 
 HELP = """Open sealed messages (hex or armored) and print each event.
 
-Replays are seen within one call; across calls only with --state FILE, which also keeps the names of terminals.
+Replays are seen within one call; across calls only with --state FILE, which also keeps the names of terminals, names
+what has not come (on standard error), and remembers that a fingerprint was compared.
 Exit code 4 if any message was refused."""
 
 
@@ -28,6 +30,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="FILE-or-TBP1.…",
         help="a device's pairing bundle; repeatable",
+    )
+    parser.add_argument(
+        "--compared",
+        metavar="FINGERPRINT",
+        help="what the device shows (tillbell pair, tillbell status): its messages count as compared",
     )
     parser.add_argument("--state", type=Path, metavar="FILE", help="what was opened so far; made if missing")
     parser.add_argument("messages", nargs="+", metavar="MESSAGE", help="hex, or armored text")
@@ -44,14 +51,31 @@ def run(args: argparse.Namespace) -> int:
             raise CliError(f"the bundle is refused: {error}", REFUSED) from error
     if not receiver.pairings:
         raise CliError("no pairing: give --bundle, or a --state that holds one", USAGE)
+    if args.compared:
+        _mark_compared(receiver, args.compared)
     refused = 0
-    for given in args.messages:
+    for number, given in enumerate(args.messages, 1):
         told = _open(receiver, given)
         refused += "error" in told
-        print(json.dumps(told, ensure_ascii=False) if args.json else _sentence(told))
+        print(json.dumps(told, ensure_ascii=False) if args.json else _sentence(told, number, given))
     if args.state:
         _save(receiver, args.state)
+        _name_gaps(receiver)
     return REFUSED if refused else OK
+
+
+def _mark_compared(receiver: Receiver, given: str) -> None:
+    shown = given.strip().upper()
+    found = [pairing for pairing in receiver.pairings if pairing.keys.fingerprint == shown]
+    if not found:
+        here = ", ".join(f"{pairing.keys.fingerprint} ({pairing.device})" for pairing in receiver.pairings)
+        raise CliError(
+            f"no pairing has the fingerprint {shown[:20]}; here: {here}. If the device shows another one, "
+            "somebody changed the card or the bundle on its way: pair again",
+            REFUSED,
+        )
+    for pairing in found:
+        receiver.mark_compared(pairing.keys.binding)
 
 
 def _open(receiver: Receiver, given: str) -> dict[str, Any]:
@@ -68,27 +92,67 @@ def _told(opened: Opened) -> dict[str, Any]:
         "device": opened.device,
         "event": to_json(opened.told, opened.defaults),
         "compared": opened.compared,
+        "fingerprint": fingerprint(opened.binding),
     }
     if not isinstance(opened.told.predecessor, (int, type(None))):
         return told
     return told | {"predecessor": opened.told.predecessor}
 
 
-def _sentence(told: dict[str, Any]) -> str:
+def _sentence(told: dict[str, Any], number: int, given: str) -> str:
     if "error" in told:
-        return f"refused: {told['why']}"
-    fields = ", ".join(f"{name} {value}" for name, value in told["event"].items() if value is not None)
-    mark = "" if told["compared"] else " (fingerprint not compared)"
-    return f"{told['device']} #{told['counter']}{mark}: {fields}"
+        step = ". Is it whole?" if told["error"] == "Length" else ""
+        start = given.strip()[:16]
+        return f"refused: message {number} ({start}{'…' if len(given.strip()) > len(start) else ''}): {told['why']}{step}"
+    mark = "" if told["compared"] else f" (fingerprint {told['fingerprint']} not compared)"
+    return f"{told['device']} #{told['counter']}{mark}: {_event(told['event'])}"
+
+
+def _event(event: dict[str, Any]) -> str:
+    """The kind, the amount as money, then every other field that says something by its name."""
+    rest = {
+        name: value for name, value in event.items() if value is not None and name not in {"kind", "named"}
+    }
+    said = [event["kind"]]
+    if "amount_minor" in event:
+        said[0] += f" {money(event['amount_minor'], event['currency'])}"
+        rest = {name: value for name, value in rest.items() if name not in {"amount_minor", "currency"}}
+    return ", ".join(said + [f"{name} {_shown(value)}" for name, value in rest.items()])
+
+
+def _shown(value: object) -> str:
+    """Text as it is, unless it would move the cursor; everything else as JSON."""
+    if isinstance(value, str) and value.isprintable():
+        return value
+    return json.dumps(value, ensure_ascii=True)
+
+
+def _name_gaps(receiver: Receiver) -> None:
+    """Counters that should have come: a message is late, lost, or was refused."""
+    for pairing in receiver.pairings:
+        for first, last in receiver.gaps(pairing.keys.binding):
+            which = f"counter {first}" if first == last else f"counters {first} to {last}"
+            print(f"{pairing.device}: {which} not opened yet: late, lost or refused", file=sys.stderr)
 
 
 def _receiver(secret: SecretKey, state: Path | None) -> Receiver:
     try:
         if state is None or not state.exists():
             return Receiver(secret)
-        return Receiver.from_state(secret, json.loads(state.read_text()))
-    except (OSError, ValueError, ProtocolError) as error:
-        raise CliError(f"cannot use the state or key: {error}", USAGE) from error
+        return Receiver.from_state(secret, json.loads(state.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise CliError(
+            f"the state {state} cannot be read: {error.strerror}. Name another --state", USAGE
+        ) from error
+    except ProtocolError as error:
+        raise CliError(
+            f"the state or the key cannot be used ({state or 'no state'}): {error}", USAGE
+        ) from error
+    except ValueError as error:
+        raise CliError(
+            f"{state} is no state that tillbell open wrote: {error}. Name another --state; a new file is made",
+            USAGE,
+        ) from error
 
 
 def _save(receiver: Receiver, path: Path) -> None:

@@ -8,11 +8,12 @@ from zoneinfo import ZoneInfo
 
 from tillbell_agent.cli.common import add_config, device_key, own_state, read_config, recipient_named
 from tillbell_agent.cli.errors import OK, REFUSED, USAGE, CliError
+from tillbell_agent.cli.messages import read_card
 from tillbell_agent.config import Config, RecipientConfig
 from tillbell_agent.database import StoreError, open_database, transaction, truncate_wal
 from tillbell_agent.pairings import Pairings
 from tillbell_agent.shell.clock import Clock
-from tillbell_agent.shell.control import ControlError, ask
+from tillbell_agent.shell.control import ControlError, NoAgentError, ask
 from tillbell_agent.shell.guard import GuardFile
 from tillbell_agent.shell.host import identify
 from tillbell_protocol.errors import ProtocolError
@@ -24,7 +25,7 @@ HELP = "Pair this device with a sealed recipient: prints the bundle that the rec
 def configure(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument("--recipient", required=True, metavar="NAME", help="a sealed or armored recipient")
-    parser.add_argument("--card", required=True, metavar="TBC1.…", help="the recipient's public card")
+    parser.add_argument("--card", required=True, metavar="FILE-or-TBC1.…", help="the recipient's public card")
     parser.add_argument("--yes", action="store_true", help="replace an earlier pairing without asking")
     parser.epilog = (
         "example:\n  tillbell pair --config config.toml --recipient hq --card TBC1.ogFYIP… > bundle.txt"
@@ -38,10 +39,7 @@ def run(args: argparse.Namespace) -> int:
         raise CliError(
             f'{recipient.name} gets readable texts: set format = "sealed" or "armored" first', USAGE
         )
-    try:
-        card = Card.from_text(args.card)
-    except ProtocolError as error:
-        raise CliError(f"the card cannot be read: {error}", REFUSED) from error
+    card = read_card(args.card)
     own_state(config)
     made = _pair(config, recipient, card, yes=args.yes)
     print(bundle_text(made.bundle))
@@ -72,8 +70,10 @@ def _pair(config: Config, recipient: RecipientConfig, card: Card, *, yes: bool) 
         raise CliError(str(error), USAGE) from error
     try:
         ask(config.state_dir, {"do": "wake"})
-    except ControlError:
+    except NoAgentError:
         print("the agent does not run; it seals what it held when it starts", file=sys.stderr)
+    except ControlError as error:
+        print(f"{error}; it seals what it held with the next sale, or when it starts again", file=sys.stderr)
     return made
 
 

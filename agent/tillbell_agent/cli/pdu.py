@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import string
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -69,7 +70,8 @@ def run(args: argparse.Namespace) -> int:
         if args.json:
             print(json.dumps(as_json(explained), ensure_ascii=False))
         else:
-            print("\n" * (number > 0) + "\n".join(as_lines(explained)))
+            lines = as_lines(explained)
+            print(*[""] * (number > 0 and bool(lines)), *lines, sep="\n", end="\n" if lines else "")
         if explained.error is not None:
             print(f"tillbell: {_refusal(pdu, explained, args)}", file=sys.stderr)
             code = REFUSED
@@ -236,9 +238,13 @@ def _suggested(reader: Reader) -> Direction:
 
 def _refusal(pdu: str, explained: Explained, args: argparse.Namespace) -> str:
     """What, where, why and the next step: the other form of PDU, if it reads as that."""
+    if not pdu.strip():
+        return "an empty HEX has no PDU: give what AT+CMGS takes or +CMT gives"
     shown = pdu if len(pdu) <= 24 else f"{pdu[:24]}…"
     other = explain(pdu, args.direction, bare=not args.tpdu)
     step = "Check that the PDU is complete"
+    if set("".join(pdu.split())) - set(string.hexdigits):
+        step = "Give the PDU alone, in hex"
     if other.tpdu is not None and not other.tpdu.rest:
         step = (
             "Leave out --tpdu: it has the SMSC before it"

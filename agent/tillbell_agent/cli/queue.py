@@ -8,6 +8,7 @@ from tillbell_agent.cli.common import (
     add_config,
     add_json,
     from_agent_or_store,
+    positive,
     print_json,
     print_table,
     read_config,
@@ -22,7 +23,7 @@ STATES = [state.value for state in State]
 def configure(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument(
-        "--limit", type=int, default=50, metavar="N", help="how many, newest first (default 50)"
+        "--limit", type=positive, default=50, metavar="N", help="how many, newest first (default 50)"
     )
     parser.add_argument("--state", choices=STATES, help="only messages in this state")
     add_json(parser)

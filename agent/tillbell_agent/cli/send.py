@@ -2,16 +2,17 @@
 
 import argparse
 import secrets
+from contextlib import closing
 
 from tillbell_agent.cli.common import add_config, own_state, read_config, recipient_named
-from tillbell_agent.cli.errors import NOT_WELL, OK, USAGE, CliError
+from tillbell_agent.cli.errors import NOT_WELL, OK, UNREACHABLE, USAGE, CliError
 from tillbell_agent.config import Config, RecipientConfig
 from tillbell_agent.database import StoreError, open_database
 from tillbell_agent.notify.plain import render_plain
 from tillbell_agent.pairings import Pairings
 from tillbell_agent.register import Register
 from tillbell_agent.shell.clock import Clock
-from tillbell_agent.shell.control import ControlError, ask
+from tillbell_agent.shell.control import ControlError, NoAgentError, ask
 from tillbell_agent.shell.guard import GuardFile
 from tillbell_protocol.sms.segment import count_segments
 
@@ -41,7 +42,11 @@ def put(config: Config, recipient: RecipientConfig, text: str) -> None:
     segments = f"{count_segments(text)} segment(s)"
     try:
         answer = ask(config.state_dir, {"do": "send", "to": recipient.name, "text": text})
-    except ControlError:
+    except ControlError as error:
+        if not isinstance(error, NoAgentError):
+            raise CliError(
+                f"{error}. See tillbell queue before sending it again: it may be there", UNREACHABLE
+            ) from error
         message_id = _put_in_store(config, recipient, text)
         print(f"message {message_id}, {segments}: queued; it leaves when tillbell run is started")
         return
@@ -52,9 +57,9 @@ def put(config: Config, recipient: RecipientConfig, text: str) -> None:
 
 def _put_in_store(config: Config, recipient: RecipientConfig, text: str) -> int:
     try:
-        connection = open_database(config.state_dir)
-        pairings = Pairings(connection, GuardFile(config.guard_path), run="")
-        register = Register(connection, config, pairings, b"", {}, secrets.token_bytes)
-        return register.write_to(recipient, text, "service", Clock(config.device.timezone).moment())
+        with closing(open_database(config.state_dir)) as connection:
+            pairings = Pairings(connection, GuardFile(config.guard_path), run="")
+            register = Register(connection, config, pairings, b"", {}, secrets.token_bytes)
+            return register.write_to(recipient, text, "service", Clock(config.device.timezone).moment())
     except StoreError as error:
         raise CliError(str(error), USAGE) from error

@@ -57,9 +57,17 @@ def run(args: argparse.Namespace) -> int:
             serve(machine, port, log, args.control, reader, _say_ready)
     except OSError as error:
         raise CliError(
-            f"the simulated modem ended: {error}. Check the paths of --link, --log and --control", USAGE
+            f"the simulated modem ended: {_where(error, args)}. Check the paths of --link, --log and --control",
+            USAGE,
         ) from error
     return OK
+
+
+def _where(error: OSError, args: argparse.Namespace) -> str:
+    """What the system said, and of which path: a socket's error names none."""
+    if error.strerror is None:
+        return str(error)
+    return f"{error.filename or args.control or args.link}: {error.strerror}"
 
 
 def _say_ready() -> None:

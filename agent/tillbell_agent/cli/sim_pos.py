@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import random
 import signal
 import time
@@ -12,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from tillbell_agent.cli.common import positive
 from tillbell_agent.cli.errors import OK, UNREACHABLE, CliError
 from tillbell_agent.sim.pos import Cable, CableError, PtyCable, SerialCable, send
 from tillbell_agent.sim.receipts import Receipt, receipts
@@ -28,16 +30,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--link", type=Path, help="make a pseudo-terminal and keep a link to it here; waits until it is open"
     )
     parser.add_argument("--dialect", choices=["escpos"], default="escpos", help="what the terminal speaks")
-    parser.add_argument("--count", type=_positive, help="stop after this many receipts (default: never)")
+    parser.add_argument("--count", type=positive, help="stop after this many receipts (default: never)")
     parser.add_argument("--seed", type=int, help="the same seed and start give the same receipts")
     parser.add_argument(
         "--rate", type=float, default=20.0, metavar="PER_MINUTE", help="receipts a minute (default: 20)"
     )
     parser.add_argument(
-        "--baudrate", type=_positive, help="imitate a line of this speed (default: as fast as it is read)"
+        "--baudrate", type=positive, help="imitate a line of this speed (default: as fast as it is read)"
     )
     parser.add_argument(
-        "--start", type=datetime.fromisoformat, help="the till's clock at the first receipt (default: now)"
+        "--start",
+        type=_moment,
+        metavar="TIME",
+        help="the till's clock at the first receipt, as 2026-05-04T12:30 (default: now)",
     )
     parser.add_argument("--currency", default="CNY", help="ISO 4217 (default: CNY)")
     parser.add_argument("--encoding", default="gb18030", help="of the printed text (default: gb18030)")
@@ -53,8 +58,8 @@ Ctrl-C stops it; the link is removed."""
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.rate <= 0:
-        raise CliError(f"--rate {args.rate:g}: receipts a minute must be above 0. Try --rate 20")
+    if not 0 < args.rate < math.inf:
+        raise CliError(f"--rate {args.rate:g}: receipts a minute must be a number above 0. Try --rate 20")
     if decimal_places(args.currency) is None:
         raise CliError(f"--currency {args.currency}: no ISO 4217 code with a minor unit. Try --currency CNY")
     try:
@@ -138,8 +143,10 @@ def _line(number: int, receipt: Receipt) -> str:
     return f"{number:4}  {len(receipt.octets):5} octets  {receipt.note}: {told}"
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not above 0")
-    return value
+def _moment(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no date and time. Write it as 2026-05-04T12:30"
+        ) from error

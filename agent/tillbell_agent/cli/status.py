@@ -5,7 +5,14 @@ import sqlite3
 from typing import Any
 
 from tillbell_agent import reports
-from tillbell_agent.cli.common import add_config, add_json, from_agent_or_store, print_json, read_config
+from tillbell_agent.cli.common import (
+    add_config,
+    add_json,
+    from_agent_or_store,
+    money,
+    print_json,
+    read_config,
+)
 from tillbell_agent.cli.errors import NOT_WELL, OK
 from tillbell_agent.config import Config
 from tillbell_agent.shell.clock import Clock
@@ -55,15 +62,18 @@ def _lines(status: dict[str, Any]) -> list[str]:
         lines += [_source(source) for source in status["sources"]]
         lines += [_modem(modem) for modem in status["modems"]]
         lines += [_recipient(recipient) for recipient in status["recipients"]]
-    for total in status["today"]:
-        lines.append(
-            f"today {status['day']}: {total['count']} in {total['currency']}, net {total['net_minor']} minor units"
-        )
+    lines += [_today(status["day"], total) for total in status["today"]]
     for name, states in status["messages"].items():
         lines.append(
             f"messages to {name}: " + ", ".join(f"{count} {state}" for state, count in states.items())
         )
     return lines
+
+
+def _today(day: str, total: dict[str, Any]) -> str:
+    count, unknown = total["count"], total["unknown_count"]
+    line = f"today {day}: {count} transaction{'' if count == 1 else 's'}, net {money(total['net_minor'], total['currency'])}"
+    return f"{line} and {unknown} of unknown amount" if unknown else line
 
 
 def _source(source: dict[str, Any]) -> str:
@@ -72,8 +82,8 @@ def _source(source: dict[str, Any]) -> str:
 
 
 def _modem(modem: dict[str, Any]) -> str:
-    state = "ready" if modem["ready"] else "NOT READY"
-    return f"modem {modem['name']} ({modem['port']}): {state}, {modem['doing']} for {modem['since_s']:.0f} s"
+    state = modem["doing"] if modem["ready"] else f"NOT READY, {modem['doing']},"
+    return f"modem {modem['name']} ({modem['port']}): {state} for {modem['since_s']:.0f} s"
 
 
 def _recipient(recipient: dict[str, Any]) -> str:

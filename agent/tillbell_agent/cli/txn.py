@@ -1,19 +1,22 @@
 """``tillbell txn``: what was heard, and what became of its messages."""
 
 import argparse
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from tillbell_agent import reports
 from tillbell_agent.cli.common import (
     add_config,
     add_json,
     from_agent_or_store,
+    money,
+    positive,
     print_json,
     print_table,
     read_config,
 )
 from tillbell_agent.cli.errors import OK
-from tillbell_protocol.iso4217 import decimal_places
 
 HELP = "Show the newest transactions, with the day's total after each and their messages' states."
 
@@ -21,7 +24,7 @@ HELP = "Show the newest transactions, with the day's total after each and their 
 def configure(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument(
-        "--limit", type=int, default=50, metavar="N", help="how many, newest first (default 50)"
+        "--limit", type=positive, default=50, metavar="N", help="how many, newest first (default 50)"
     )
     add_json(parser)
     parser.epilog = "example:\n  tillbell txn --config config.toml --limit 5"
@@ -37,12 +40,13 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(rows)
         return OK
+    zone = ZoneInfo(config.device.timezone)
     print_table(
-        ("no", "day", "source", "kind", "amount", "card", "reference", "day total", "messages"),
+        ("no", "day", "heard", "source", "kind", "amount", "card", "reference", "day total", "messages"),
         [
             (
-                row["seq"], row["day"], row["source"], row["kind"], _money(row["amount_minor"], row["currency"]),
-                row["card_last4"], row["reference"], _money(row["day_total_minor"], row["currency"]), _messages(row),
+                row["seq"], row["day"], _heard(row["heard_at"], zone), row["source"], row["kind"], money(row["amount_minor"], row["currency"]),
+                row["card_last4"], row["reference"], money(row["day_total_minor"], row["currency"]), _messages(row),
             )
             for row in rows
         ],
@@ -50,13 +54,9 @@ def run(args: argparse.Namespace) -> int:
     return OK
 
 
-def _money(minor: int | None, currency: str) -> str:
-    if minor is None:
-        return "unknown"
-    places = decimal_places(currency) or 0
-    whole, part = divmod(abs(minor), 10**places)
-    sign = "-" if minor < 0 else ""
-    return f"{sign}{whole}.{part:0{places}} {currency}" if places else f"{sign}{whole} {currency}"
+def _heard(unix: int, zone: ZoneInfo) -> str:
+    """The shop's time of day; the receipt's own clock is in --json."""
+    return f"{datetime.fromtimestamp(unix, zone):%H:%M:%S}"
 
 
 def _messages(row: dict[str, Any]) -> str:

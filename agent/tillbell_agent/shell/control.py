@@ -27,6 +27,10 @@ class ControlError(Exception):
     """The agent cannot be reached or did not answer; the message says which."""
 
 
+class NoAgentError(ControlError):
+    """Nobody listens: what was asked has certainly not been done."""
+
+
 @contextlib.contextmanager
 def _short_address(state_dir: Path) -> Iterator[str]:
     """A path to the socket that fits the 108 octets of a socket address however deep ``state_dir`` lies."""
@@ -112,24 +116,39 @@ class ControlServer:
 
 
 def ask(state_dir: Path, request: dict[str, Any]) -> dict[str, Any]:
-    """Send one request to a running agent and return its answer. Raises ControlError."""
+    """Send one request to a running agent and return its answer.
+
+    Raises NoAgentError where none runs, and ControlError where one does but does not answer: it may have acted.
+    """
+    with contextlib.ExitStack() as stack:
+        client = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC))
+        client.settimeout(_CLIENT_TIMEOUT_S)
+        try:
+            client.connect(stack.enter_context(_short_address(state_dir)))
+        except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
+            raise NoAgentError(f"no agent runs on {state_dir}: start it with tillbell run") from error
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise ControlError(
+                f"the agent on {state_dir} cannot be asked: {why}. Run this as the owner of {state_dir}, or as root"
+            ) from error
+        return _answer_of(client, state_dir, request)
+
+
+def _answer_of(client: socket.socket, state_dir: Path, request: dict[str, Any]) -> dict[str, Any]:
     try:
-        with (
-            _short_address(state_dir) as address,
-            socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as client,
-        ):
-            client.settimeout(_CLIENT_TIMEOUT_S)
-            client.connect(address)
-            client.sendall(json.dumps(request).encode() + b"\n")
-            answer = json.loads(_read_line(client))
+        client.sendall(json.dumps(request).encode() + b"\n")
+        answer = json.loads(_read_line(client))
     except TimeoutError as error:
         raise ControlError(
             f"the agent on {state_dir} did not answer within {_CLIENT_TIMEOUT_S:.0f} s"
         ) from error
-    except (OSError, ValueError) as error:
-        raise ControlError(f"no agent runs on {state_dir}: start it with tillbell run") from error
+    except OSError as error:
+        raise ControlError(f"the agent on {state_dir} ended before it answered") from error
+    except ValueError as error:
+        raise ControlError(f"the agent on {state_dir} gave an answer that is not JSON") from error
     if not isinstance(answer, dict):
-        raise ControlError("the agent's answer is not a JSON object")
+        raise ControlError(f"the agent on {state_dir} gave an answer that is not a JSON object")
     return answer
 
 
