@@ -189,6 +189,10 @@ def test_a_pin_file_that_others_can_read_fails(
     assert f"chmod 600 {pin}" in told["pin_file"][0][1]
     pin.chmod(0o600)
     assert findings(path, capsys)[0] == 0
+    pin.write_text("12 34")
+    status, told = findings(path, capsys)
+    assert (status, told["pin_file"][0][0]) == (2, "fail")
+    assert "12 34" not in told["pin_file"][0][1]
 
 
 def test_a_name_too_long_for_one_text_is_warned_of(

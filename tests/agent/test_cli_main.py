@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,8 +19,9 @@ from till import Till, configuration
 
 from tillbell_agent.cli import check, main, status
 from tillbell_agent.cli.common import money
-from tillbell_agent.shell import control
+from tillbell_agent.shell import control, ports
 from tillbell_agent.shell.control import ControlError, NoAgentError, ask
+from tillbell_agent.shell.ports import LineSettings, ListenPort, PortError
 
 TILLBELL = [sys.executable, "-m", "tillbell_agent.cli"]
 
@@ -160,6 +162,20 @@ def test_status_counts_in_money_and_names_what_is_unknown(
     )
 
 
+def test_a_source_that_understands_little_shows_it() -> None:
+    source = {
+        "name": "printer", "port": "/dev/ttyS0", "open": True, "trouble": None, "waiting_for_disk": 0, "octets": 986,
+        "told": 1, "known": 0, "settlements": 0, "ignored": 2, "skipped_octets": 40, "lost": 0,
+    }  # fmt: skip
+    assert status._source(source) == (
+        "source printer (/dev/ttyS0): open; 1 told, 986 octets heard, 2 ignored (the log says why), "
+        "40 octets not understood: check baudrate and encoding"
+    )
+    whole = {"running": True, "sources": [source], "modems": [], "alarms": [], "recipients": []}
+    assert status._is_well(whole)
+    assert not status._is_well({**whole, "sources": [source | {"lost": 1}]})
+
+
 def test_transactions_show_when_they_were_heard_and_what_is_unknown(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -241,3 +257,38 @@ def test_a_text_waits_in_the_store_where_no_agent_runs(
     assert "queued; it leaves when tillbell run is started" in capsys.readouterr().out
     assert main(["queue", "--config", str(config), "--json", "--limit", "1"]) == 0
     assert [row["class"] for row in json.loads(capsys.readouterr().out)] == ["service"]
+
+
+def test_a_file_in_the_place_of_the_state_directory_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "state").write_text("")
+    (tmp_path / "config.toml").write_text(configuration(tmp_path / "state"), encoding="utf-8")
+    for verb in (["run"], ["send-test"]):
+        assert main([*verb, "--config", str(tmp_path / "config.toml")]) == 2
+        assert "a file is in the way. Remove it, or change state_dir" in capsys.readouterr().err
+
+
+def test_what_is_no_serial_port_is_called_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file", tmp_path, Path("/dev/null")):
+        with pytest.raises(PortError, match="this is no serial port: name a device below /dev"):
+            ListenPort(LineSettings(str(path)))
+
+
+def test_a_port_pulled_out_while_it_is_opened_is_gone_and_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    near, far = os.openpty()
+    path = os.ttyname(far)
+
+    def gone(_descriptor: int) -> None:
+        raise termios.error(5, "Input/output error")
+
+    before = len(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(ports, "_set_modes", gone)
+    with pytest.raises(PortError, match="the other end is gone: is it unplugged"):
+        ListenPort(LineSettings(path))
+    assert len(os.listdir("/proc/self/fd")) == before
+    os.close(near)
+    os.close(far)

@@ -104,13 +104,18 @@ def port_finding(kind: str, name: str, port: str) -> Finding:
 
 
 def pin_finding(path: Path) -> Finding:
-    """A PIN's file must exist and be its owner's alone."""
+    """A PIN's file must exist, be its owner's alone, and hold a PIN; the PIN itself is never shown."""
     try:
         mode = path.stat().st_mode
+        pin = path.read_bytes().strip()
     except OSError as error:
         return Finding("fail", "pin_file", f"{path} cannot be read: {error.strerror}. Write the PIN into it")
     if mode & 0o077:
         return Finding("fail", "pin_file", f"{path} can be read by others. Run: chmod 600 {path}")
+    if not (pin.isdigit() and 4 <= len(pin) <= 8):
+        return Finding(
+            "fail", "pin_file", f"{path} does not hold a PIN of 4 to 8 digits. Write it alone into it"
+        )
     return Finding("ok", "pin_file", str(path))
 
 

@@ -141,10 +141,17 @@ def _pin(modem: ModemConfig) -> str | None:
         return None
     try:
         if modem.pin_file.stat().st_mode & 0o077:
-            raise CliError(f"{modem.pin_file} may be read by others: chmod 600 {modem.pin_file}", USAGE)
+            raise CliError(f"{modem.pin_file} may be read by others. Run: chmod 600 {modem.pin_file}", USAGE)
         pin = modem.pin_file.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise CliError(f"cannot read the PIN of modem {modem.name}: {error}", USAGE) from error
+    except OSError as error:
+        why = f"{modem.pin_file}: {error.strerror}. Write the PIN into it, or remove pin_file"
+        raise CliError(f"cannot read the PIN of modem {modem.name}: {why}", USAGE) from error
+    except UnicodeDecodeError as error:
+        raise CliError(
+            f"{modem.pin_file} does not hold a PIN of 4 to 8 digits: it is no text", USAGE
+        ) from error
     if not (pin.isascii() and pin.isdigit() and 4 <= len(pin) <= 8):
-        raise CliError(f"{modem.pin_file} does not hold a PIN of 4 to 8 digits", USAGE)
+        raise CliError(
+            f"{modem.pin_file} does not hold a PIN of 4 to 8 digits. Write it alone into it", USAGE
+        )
     return pin

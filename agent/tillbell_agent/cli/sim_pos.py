@@ -45,7 +45,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="the till's clock at the first receipt, as 2026-05-04T12:30 (default: now)",
     )
     parser.add_argument("--currency", default="CNY", help="ISO 4217 (default: CNY)")
-    parser.add_argument("--encoding", default="gb18030", help="of the printed text (default: gb18030)")
+    parser.add_argument(
+        "--encoding",
+        default="gb18030",
+        help="of the printed text, the same as the source's in the agent's configuration (default: gb18030)",
+    )
     parser.add_argument(
         "--json", action="store_true", help="a line of JSON for each receipt: what it is and must lead to"
     )

@@ -46,7 +46,7 @@ def _without_agent(config: Config, connection: sqlite3.Connection) -> dict[str, 
 def _is_well(status: dict[str, Any]) -> bool:
     return (
         status["running"]
-        and all(source["open"] for source in status["sources"])
+        and all(source["open"] and not source["lost"] for source in status["sources"])
         and all(modem["ready"] for modem in status["modems"])
         and not status["alarms"]
         and not any(recipient.get("held_because") for recipient in status["recipients"])
@@ -76,9 +76,22 @@ def _today(day: str, total: dict[str, Any]) -> str:
     return f"{line} and {unknown} of unknown amount" if unknown else line
 
 
+# A source's further counts, each shown where it is not nought: a wrong baudrate or encoding shows here first.
+_COUNTS = (
+    ("known", "heard again"),
+    ("settlements", "settlements"),
+    ("ignored", "ignored (the log says why)"),
+    ("skipped_octets", "octets not understood: check baudrate and encoding"),
+    ("waiting_for_disk", "WAITING FOR THE DISK"),
+    ("lost", "LOST: the disk refuses"),
+)
+
+
 def _source(source: dict[str, Any]) -> str:
     state = "open" if source["open"] else f"NOT OPEN: {source['trouble']}"
-    return f"source {source['name']} ({source['port']}): {state}; {source['told']} told, {source['octets']} octets heard"
+    counts = [f"{source['told']} told", f"{source['octets']} octets heard"]
+    counts += [f"{source[name]} {words}" for name, words in _COUNTS if source[name]]
+    return f"source {source['name']} ({source['port']}): {state}; {', '.join(counts)}"
 
 
 def _modem(modem: dict[str, Any]) -> str:

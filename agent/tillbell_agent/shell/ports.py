@@ -90,7 +90,11 @@ def _open(settings: LineSettings) -> _Serial:
         )
     except (serial.SerialException, OSError, ValueError, termios.error) as error:
         raise PortError(f"{settings.path}: {_why(error)}") from error
-    _set_modes(port.fileno())
+    try:
+        _set_modes(port.fileno())
+    except termios.error as error:  # pulled out a moment after it was opened
+        port.close()
+        raise PortError(f"{settings.path}: {_why(error)}") from error
     return port
 
 
@@ -103,11 +107,27 @@ def _set_modes(descriptor: int) -> None:
 
 
 def _why(error: Exception) -> str:
-    code = getattr(error, "errno", None)
+    code = _code(error)
     if code in {errno.ENOENT, errno.ENODEV, errno.ENXIO}:
         return "no such port: is the adapter plugged in?"
     if code in {errno.EACCES, errno.EPERM}:
         return "not allowed: put the user into the group dialout"
     if code in {errno.EAGAIN, errno.EBUSY}:
         return "another program holds it (ModemManager? another tillbell?)"
+    if code in {errno.ENOTTY, errno.EISDIR}:
+        return "this is no serial port: name a device below /dev"
+    if code == errno.EIO:
+        return "the other end is gone: is it unplugged?"
     return str(error)
+
+
+def _code(error: BaseException | None) -> int | None:
+    """The system's number: pyserial wraps termios' errors without it, and termios' have it as an argument."""
+    while error is not None:
+        if isinstance(error, termios.error):
+            return int(error.args[0])
+        code = getattr(error, "errno", None)
+        if code is not None:
+            return int(code)
+        error = error.__context__
+    return None

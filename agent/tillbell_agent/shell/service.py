@@ -27,6 +27,10 @@ def prepare_state(state_dir: Path) -> None:
     """Make the state directory (0700) where it is missing. Raises StoreError with the next step."""
     try:
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise StoreError(
+            f"state_dir {state_dir} cannot be made: a file is in the way. Remove it, or change state_dir"
+        ) from error
     except OSError as error:
         raise StoreError(
             f"state_dir {state_dir} cannot be made: {error.strerror}. Make it and give it to the user that runs tillbell"
