@@ -78,7 +78,6 @@ CREATE TABLE message (
 CREATE INDEX message_due ON message (priority, id) WHERE state = 'queued';
 CREATE INDEX message_open ON message (state, id) WHERE state IN ('claimed', 'unknown', 'held');
 CREATE INDEX message_ledger ON message (ledger_id);
-CREATE INDEX message_updated ON message (updated_at);
 
 CREATE TABLE segment (
     message_id INTEGER NOT NULL, part INTEGER NOT NULL,

@@ -259,12 +259,15 @@ class Outbox:
         ).rowcount
 
     def forget(self, before: int) -> None:
-        """Drop messages that have been final since ``before``, with their segments; check codes stay."""
+        """Drop messages that have been final since ``before``, with their segments; check codes stay.
+
+        It reads the whole table (50 ms for five weeks of a busy shop), once an hour: an index on ``updated_at`` would
+        write 13 KiB more flash with every sale.
+        """
         final = "state IN ('sent', 'delivered', 'refused', 'expired', 'unknown') AND not_before = 0 AND updated_at < ?"
-        self._connection.execute(
-            f"DELETE FROM segment WHERE message_id IN (SELECT id FROM message WHERE {final})", (before,)
-        )
-        self._connection.execute(f"DELETE FROM message WHERE {final}", (before,))
+        old = self._connection.execute(f"SELECT id FROM message WHERE {final}", (before,)).fetchall()
+        self._connection.executemany("DELETE FROM segment WHERE message_id = ?", old)
+        self._connection.executemany("DELETE FROM message WHERE id = ?", old)
 
     def message(self, message_id: int) -> Message:
         """One message; KeyError where there is none."""
