@@ -158,7 +158,9 @@ def test_a_client_that_does_not_read_its_answers_stops_nobody_for_long(served: S
 def test_a_client_that_goes_away_leaves_nothing_behind(served: Served) -> None:
     for _ in range(50):
         served.client().close()
-    assert ask(served.state_dir, {"do": "x"})["echo"] == {"do": "x"}
+    with served.client() as client, client.makefile("rb") as answers:
+        client.sendall(b'{"do": "x"}\n')
+        assert json.loads(answers.readline())["echo"] == {"do": "x"}
 
 
 # The verbs

@@ -15,7 +15,6 @@ twice, and see no gap. The owner's phone must show each sale in the ledger once,
 """
 
 import argparse
-import json
 import random
 import secrets
 import sys
@@ -198,11 +197,10 @@ def _kill_once(shop: Shop, terminal: Terminal, chance: random.Random) -> None:
 
 def _wait_until_told(shop: Shop, terminal: Terminal, *, settle: bool) -> None:
     """Until the line is read and nothing waits; a text whose outcome is unknown but which the phone shows may wait."""
-    config = ("--config", str(shop.config))
     wait("the line is read to its end", lambda: terminal._line.unread() == 0, 60)
 
     def done() -> bool:
-        rows = json.loads(shop.tillbell("queue", *config, "--json", "--limit", "10000", code=None).stdout)
+        rows = shop.json("queue", "--limit", "10000")
         waiting = [row for row in rows if row["state"] in ("queued", "claimed")]
         unknown = [row for row in rows if row["state"] == "unknown" and row["not_before"]]
         if waiting or (unknown and settle):

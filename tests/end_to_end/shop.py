@@ -4,7 +4,9 @@ The terminal's line is a pseudo-terminal whose far end is held open here too, ra
 waits for the next one, as it does in a serial adapter that stays plugged in.
 """
 
+import contextlib
 import fcntl
+import io
 import json
 import os
 import pty
@@ -21,6 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
+from tillbell_agent.cli import main
 from tillbell_agent.sim.demo_processes import Child, Children
 
 OWNER, HQ, BOOKS = "+8613800138000", "+8613900139000", "+8613600136000"
@@ -179,10 +182,14 @@ class Shop:
         return answer
 
     def json(self, verb: str, *arguments: str, code: int | None = 0) -> Any:
-        """``tillbell VERB --config … --json``, decoded."""
-        return json.loads(
-            self.tillbell(verb, "--config", str(self.config), "--json", *arguments, code=code).stdout
+        """``tillbell VERB --config … --json``, decoded; in this process, since it is asked often."""
+        said, complained = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(complained):
+            exit_code = main([*verb.split(), "--config", str(self.config), "--json", *arguments])
+        assert code is None or exit_code == code, (
+            f"{verb} → {exit_code}: {said.getvalue()}{complained.getvalue()}"
         )
+        return json.loads(said.getvalue())
 
     # Pairing
 
