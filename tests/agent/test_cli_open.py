@@ -1,6 +1,8 @@
 """Headquarters' verbs: keys, cards, bundles and messages as people hand them over, whole or not, right or wrong."""
 
 import json
+import shutil
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,6 +102,46 @@ def test_what_has_not_come_is_named_until_it_comes(
     assert capsys.readouterr().err == "till-1: counter 1 not opened yet: late, lost or refused\n"
     assert hq.open("--state", state, hq.sealed[1]) == 0
     assert capsys.readouterr().err == ""
+
+
+def test_calls_at_the_same_time_forget_nothing(hq: Headquarters, capsys: pytest.CaptureFixture[str]) -> None:
+    keys = ["--key", hq.file("hq.key"), "--bundle", hq.file("bundle.txt"), "--state", hq.file("hq.state")]
+    command = [sys.executable, "-m", "tillbell_agent.cli", "open", *keys]
+    calls = [subprocess.Popen([*command, sealed], stdout=subprocess.DEVNULL) for sealed in hq.sealed]
+    assert [call.wait(60) for call in calls] == [0, 0, 0]
+    assert hq.open("--state", hq.file("hq.state"), "--json", *hq.sealed) == 4
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [each["error"] for each in told] == ["Duplicate"] * 3
+
+
+def test_a_state_that_has_no_folder_opens_nothing(
+    hq: Headquarters, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert hq.open("--state", hq.file("absent/hq.state"), hq.sealed[0]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "absent/hq.state cannot be used: No such file or directory. Nothing was opened" in told.err
+
+
+def test_a_copied_devices_sale_is_refused_and_yet_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    till = Till(tmp_path / "state")
+    bundle = till.pair()
+    shutil.copytree(tmp_path / "state", tmp_path / "copy")
+    sealed = []
+    for folder, amount in ((tmp_path / "state", 100), (tmp_path / "copy", 200)):
+        (tmp_path / "state.guard").unlink(missing_ok=True)
+        clone = Till(folder)
+        clone.hear(amount)
+        sealed.append(bytes(clone.rows(SEALED)[0][0]).hex())  # type: ignore[arg-type]
+        clone.register.connection.close()
+    (tmp_path / "hq.key").write_text(till.secret.text())
+    assert main(["open", "--key", str(tmp_path / "hq.key"), "--bundle", bundle_text(bundle), *sealed]) == 4
+    first, second = capsys.readouterr().out.splitlines()
+    assert "sale 1.00 CNY" in first
+    assert second.startswith("refused: message 2 (")
+    assert "The device was cloned or restored from a copy: pair it again. It says: sale 2.00 CNY" in second
 
 
 def test_a_typing_error_in_hex_is_found_and_not_taken_for_armor(

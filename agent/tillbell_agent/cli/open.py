@@ -3,17 +3,19 @@
 import argparse
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from tillbell_agent.cli.common import add_json, money
 from tillbell_agent.cli.errors import OK, REFUSED, USAGE, CliError
 from tillbell_agent.cli.messages import message_octets, read_bundle, read_key
-from tillbell_agent.shell.files import write_whole
+from tillbell_agent.shell.files import directory_held, write_whole
 from tillbell_protocol.errors import ProtocolError
 from tillbell_protocol.pairing import SecretKey, fingerprint
 from tillbell_protocol.payload_json import to_json
-from tillbell_protocol.receiver import Opened, Receiver
+from tillbell_protocol.receiver import CounterReusedError, Opened, Receiver
 
 HELP = """Open sealed messages (hex or armored) and print each event.
 
@@ -43,6 +45,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    with ExitStack() as stack:
+        if args.state:
+            # Two calls at once would each forget what the other opened, and a replay would pass.
+            stack.enter_context(_alone(args.state))
+        return _open_all(args)
+
+
+@contextmanager
+def _alone(state: Path) -> Iterator[None]:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(directory_held(state.parent))
+        except OSError as error:
+            why = f"the folder of the state {state} cannot be used: {error.strerror}"
+            raise CliError(f"{why}. Nothing was opened; name another --state", USAGE) from error
+        yield
+
+
+def _open_all(args: argparse.Namespace) -> int:
     receiver = _receiver(read_key(args.key), args.state)
     for given in args.bundle:
         try:
@@ -81,9 +102,15 @@ def _mark_compared(receiver: Receiver, given: str) -> None:
 def _open(receiver: Receiver, given: str) -> dict[str, Any]:
     try:
         opened = receiver.open(message_octets(given))
+    except CounterReusedError as error:  # genuine, and perhaps a sale: it is told, under its refusal
+        return _told(error.opened) | _refusal(error)
     except ProtocolError as error:
-        return {"error": type(error).__name__.removesuffix("Error"), "why": str(error)}
+        return _refusal(error)
     return _told(opened)
+
+
+def _refusal(error: ProtocolError) -> dict[str, Any]:
+    return {"error": type(error).__name__.removesuffix("Error"), "why": str(error)}
 
 
 def _told(opened: Opened) -> dict[str, Any]:
@@ -103,7 +130,8 @@ def _sentence(told: dict[str, Any], number: int, given: str) -> str:
     if "error" in told:
         step = ". Is it whole?" if told["error"] == "Length" else ""
         start = given.strip()[:16]
-        return f"refused: message {number} ({start}{'…' if len(given.strip()) > len(start) else ''}): {told['why']}{step}"
+        says = f". It says: {_event(told['event'])}" if "event" in told else ""
+        return f"refused: message {number} ({start}{'…' if len(given.strip()) > len(start) else ''}): {told['why']}{step}{says}"
     mark = "" if told["compared"] else f" (fingerprint {told['fingerprint']} not compared)"
     return f"{told['device']} #{told['counter']}{mark}: {_event(told['event'])}"
 
