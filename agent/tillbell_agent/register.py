@@ -22,6 +22,7 @@ from tillbell_agent.shell.host import differs
 from tillbell_protocol.check import check_code
 from tillbell_protocol.errors import ProtocolError
 from tillbell_protocol.event import MONEY_SIGN, Transaction
+from tillbell_protocol.pan import scrub
 from tillbell_protocol.payload import fit_payload
 from tillbell_protocol.ratchet import COUNTERS, CountersExhaustedError
 from tillbell_protocol.scalars import SCHEMES
@@ -71,8 +72,8 @@ class Register:
             return self.ledger.record_settlement(source, heard.key, heard.settlement, currency, now)
 
     def write_to(self, recipient: RecipientConfig, text: str, message_class: str, now: Moment) -> int:
-        """Queue a readable text that is no sale's (``send``, ``send-test``); returns the message's id."""
-        draft = self._draft(recipient, None, message_class, text.encode(), fmt="text")
+        """Queue a readable text that is no sale's (``send``, ``send-test``), scrubbed; returns the message's id."""
+        draft = self._draft(recipient, None, message_class, scrub(text).encode(), fmt="text")
         with transaction(self.connection):
             return self.outbox.put(draft, now.unix)
 

@@ -364,3 +364,11 @@ def test_a_text_of_a_person_is_queued_as_it_is(till: Till) -> None:
     message_id = till.register.write_to(owner, "明天休息", "service", moment())
     message = Outbox(till.register.connection).message(message_id)
     assert (message.body, message.message_class, message.ledger_id) == ("明天休息".encode(), "service", None)
+
+
+def test_a_card_number_in_a_persons_text_does_not_leave(till: Till) -> None:
+    owner = till.config.recipients[0]
+    message_id = till.register.write_to(owner, "charged 4111 1111 1111 1111 today", "service", moment())
+    body = till.register.outbox.message(message_id).body or b""
+    assert b"4111 1111" not in body
+    assert body.startswith(b"charged ")

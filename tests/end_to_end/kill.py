@@ -9,9 +9,11 @@ A sale is heard to its end, and must be told, if at the moment of each kill one 
 - none of its octets had been read: they wait in the port, which stays plugged in, for the next start, or
 - the ledger holds it.
 
-A sale of which a kill took away the octets read so far is in flight: it may be told, with those of its own numbers
-that its rest still says, or not at all, but never with another amount or another sale's number. Headquarters must open each counter once, drop what comes
-twice, and see no gap. The owner's phone must show each sale in the ledger once, and more only with the mark.
+A sale of which a kill took away the octets read so far is in flight: it may be told, with those of its own numbers that
+its rest still says, or not at all, but never with another amount or another sale's number. Headquarters must open each
+counter once, drop what comes twice, and see no gap. The owner's phone must show each sale in the ledger once, and more
+only with the mark; a text whose outcome a kill left unknown is repeated after a minute, for which the short run of the
+tests does not wait.
 """
 
 import argparse
@@ -72,6 +74,7 @@ class Told:
     in_flight: int = 0
     in_flight_told: int = 0
     repeats: int = 0
+    owed: int = 0
     duplicates: int = 0
     faults: list[str] = field(default_factory=list)
 
@@ -206,10 +209,22 @@ def _wait_until_told(shop: Shop, terminal: Terminal, *, settle: bool) -> None:
         if waiting or (unknown and settle):
             return False
         ledger = shop.json("txn", "--limit", "10000")
-        return {row["seq"] for row in ledger} <= {read_text(text).seq for text in shop.texts()}
+        return {row["seq"] for row in ledger} - _still_owed(ledger) <= {
+            read_text(text).seq for text in shop.texts()
+        }
 
     time.sleep(1.0)  # the last job's commit, and its messages
     wait("everything that is owed has left", done, 150)
+
+
+def _still_owed(ledger: list[dict[str, Any]]) -> set[int]:
+    """Numbers whose text the store will repeat, because nobody can say whether it went out."""
+    return {
+        row["seq"]
+        for row in ledger
+        for message in row["messages"]
+        if message["recipient"] == "owner" and message["state"] == "unknown" and message["not_before"]
+    }
 
 
 def _judge(shop: Shop, sales: list[Sale], told: Told) -> None:
@@ -251,10 +266,13 @@ def _judge_ledger(ledger: list[dict[str, Any]], sales: list[Sale], told: Told) -
 
 def _judge_texts(texts: list[str], ledger: list[dict[str, Any]], told: Told) -> None:
     read = [read_text(text) for text in texts]
+    owed = _still_owed(ledger)
     told.repeats = sum(text.repeated for text in read)
     for row in ledger:
         mine = [text for text in read if text.seq == row["seq"]]
-        if not mine:
+        if not mine and row["seq"] in owed:
+            told.owed += 1
+        elif not mine:
             told.faults.append(f"the phone was never told of number {row['seq']}")
         if sum(not text.repeated for text in mine) > 1:
             told.faults.append(f"number {row['seq']} was told twice without a mark")
@@ -308,8 +326,8 @@ def main() -> int:
 def summary(told: Told) -> str:
     return (
         f"{told.kills} kills, {told.sales} sales, {told.in_flight} of them in flight at a kill ({told.in_flight_told} told all"
-        f" the same), {told.repeats} texts repeated with their mark, {told.duplicates} sealed repetitions dropped by the"
-        f" receiver, {len(told.faults)} faults"
+        f" the same), {told.repeats} texts repeated with their mark ({told.owed} yet to be), {told.duplicates} sealed"
+        f" repetitions dropped by the receiver, {len(told.faults)} faults"
     )
 
 
