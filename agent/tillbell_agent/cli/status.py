@@ -17,7 +17,9 @@ from tillbell_agent.cli.errors import NOT_WELL, OK
 from tillbell_agent.config import Config
 from tillbell_agent.shell.clock import Clock
 
-HELP = "Show what the agent is doing, since when, and what waits. Exit code 1 if something is not well."
+HELP = """Show what the agent is doing, since when, and what waits.
+
+Exit code 1 if something is not well, and where no agent runs: then the store is shown; 3 where there is no store."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
