@@ -101,7 +101,11 @@ def test_a_modems_port_writes_what_fits_and_says_how_much(cable: Cable) -> None:
     port = TalkPort(LineSettings(cable.path))
     written = port.write(b"x" * 100_000)
     assert 0 < written < 100_000
-    assert port.write(b"y") == 0
+    for _ in range(1000):  # the kernel moves what it took in the background
+        if port.write(b"y" * 1000) == 0:
+            break
+    else:
+        pytest.fail("a line that nobody reads took a million octets")
     os.read(cable.near, 4096)
     port.close()
 
