@@ -21,8 +21,10 @@ CODE_PAGES: Mapping[int, str] = {
 _NATIONAL: Mapping[int, Mapping[int, str]] = {
     3: {ord("#"): "£"}, 8: {ord("\\"): "¥"}, 13: {ord("\\"): "₩"}, 15: {ord("$"): "¥"},
 }  # fmt: skip
-_MULTI_BYTE_NAMES = "gb18030 gbk gb2312 big5 big5hkscs cp950 euc_kr cp949 johab shift_jis cp932 euc_jp utf_8"
-_MULTI_BYTE = frozenset(codecs.lookup(name).name for name in _MULTI_BYTE_NAMES.split())
+# As ``codecs.lookup`` names them; looking them up would load the tables of five countries, half a megabyte.
+_MULTI_BYTE = frozenset(
+    "gb18030 gbk gb2312 big5 big5hkscs cp950 euc_kr cp949 johab shift_jis cp932 euc_jp utf-8".split()
+)
 
 
 class TextDecoder:
