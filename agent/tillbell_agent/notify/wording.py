@@ -84,6 +84,7 @@ _PRINTED_METHODS = {
     "wechat": "微信|微信支付|wechat|wechat pay",
     "alipay": "支付宝|支付宝支付",
     "unionpay-qr": "云闪付|unionpay qr",
+    "qr": "扫码支付",
 }
 WORDS: Mapping[str, Words] = {
     "zh": Words(
@@ -96,6 +97,7 @@ WORDS: Mapping[str, Words] = {
             "wechat": "微信支付",
             "alipay": "支付宝",
             "unionpay-qr": "云闪付",
+            "qr": "扫码支付",
         },
     ),
     "en": Words(
@@ -108,6 +110,7 @@ WORDS: Mapping[str, Words] = {
             "wechat": "WeChat Pay",
             "alipay": "Alipay",
             "unionpay-qr": "UnionPay QR",
+            "qr": "QR code",
         },
     ),
 }
