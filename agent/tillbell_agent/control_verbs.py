@@ -102,6 +102,7 @@ def _source(listener: Listener) -> dict[str, Any]:
         "port": listener.path,
         "open": listener.line.port is not None,
         "trouble": listener.line.trouble,
+        "suspicion": listener.suspicion,
         "waiting_for_disk": listener.pending,
         **listener.counts,
     }

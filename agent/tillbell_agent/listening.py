@@ -24,6 +24,8 @@ from tillbell_agent.world import Port
 _STORE_AGAIN_S = 1.0
 # Events that wait for a disk: two days of a busy shop. More are counted as lost, in the log and in status.
 _MOST_PENDING = 1000
+# So many receipts in a row without an amount, and none with one: a kitchen's printer, or a wrong setting.
+_SUSPICIOUS_RUN = 5
 
 
 class Listener:
@@ -46,6 +48,17 @@ class Listener:
         self._pending: deque[tuple[DialectEvent, Moment]] = deque()  # with when it was heard
         self._store_at: float | None = None
         self._store_trouble: str | None = None
+        self._without_amount = 0
+
+    @property
+    def suspicion(self) -> str | None:
+        """What may be wrong with the settings, in words; None: receipts are understood, or too few came."""
+        if self._without_amount < _SUSPICIOUS_RUN:
+            return None
+        return (
+            f"{self._without_amount} receipts in a row without an amount: are encoding, baudrate and labels those of "
+            "this printer, or does it print only orders?"
+        )
 
     @property
     def wants_to_write(self) -> bool:
@@ -131,6 +144,7 @@ class Listener:
             case TransactionCompleted(transaction, _):
                 entry = self._register.hear(self.name, event, self._currency, moment)
                 self.counts["told" if entry else "known"] += 1
+                self._without_amount = 0
                 self._log.info(
                     "transaction" if entry else "transaction_known",
                     source=self.name, kind=transaction.kind.word, seq=entry.seq if entry else None,
@@ -140,7 +154,13 @@ class Listener:
                 self.counts["settlements"] += 1
             case Ignored(why):
                 self.counts["ignored"] += 1
+                self._count_without_amount(why)
                 self._log.info("ignored", source=self.name, why=why)
             case Desynced(octets, why):
                 self.counts["skipped_octets"] += octets
                 self._log.warning("skipped", source=self.name, octets=octets, why=why)
+
+    def _count_without_amount(self, why: str) -> None:
+        self._without_amount += why == "no amount"
+        if self._without_amount == _SUSPICIOUS_RUN and why == "no amount":
+            self._log.warning("source_suspicious", source=self.name, why=self.suspicion)

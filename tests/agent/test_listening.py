@@ -128,3 +128,31 @@ def test_a_listener_looks_for_a_lost_port_after_a_pause_and_says_its_trouble_onc
     assert 60 < now < 120
     assert said.getvalue().count("source_closed") == 1
     assert not listener.wants_to_write
+
+
+def test_receipts_that_are_never_understood_are_a_suspicion_until_one_is(
+    cable: Cable, tmp_path: Path
+) -> None:
+    till, said = Till(tmp_path / "state", ("owner",)), io.StringIO()
+    dialect = make_dialect("escpos", DialectSettings(encoding="cp437"))  # the printer speaks GB18030
+    line = LineSettings(cable.path)
+    listener = Listener(
+        till.config.sources[0], "CNY", dialect, till.register, lambda: ListenPort(line), Log(said)
+    )
+    listener.open(0.0)
+
+    def hear(text: str) -> None:
+        os.write(cable.near, b"\x1b@" + text.encode("gb18030") + b"\x1dV\x00")
+        listener.readable(0.0, moment(0.0))
+
+    for number in range(4):
+        hear(f"幸福超市\n应收 {number}\n")
+    assert listener.suspicion is None
+    hear("幸福超市\n应收 5\n")
+    assert listener.suspicion is not None
+    assert "encoding" in listener.suspicion
+    hear("幸福超市\n应收 6\n")
+    assert said.getvalue().count("source_suspicious") == 1
+    hear("MARKET\nTOTAL 14.25\n")
+    assert listener.suspicion is None
+    listener.close(0.0, moment(0.0))

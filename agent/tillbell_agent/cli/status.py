@@ -48,7 +48,9 @@ def _without_agent(config: Config, connection: sqlite3.Connection) -> dict[str, 
 def _is_well(status: dict[str, Any]) -> bool:
     return (
         status["running"]
-        and all(source["open"] and not source["lost"] for source in status["sources"])
+        and all(
+            source["open"] and not source["lost"] and not source["suspicion"] for source in status["sources"]
+        )
         and all(modem["ready"] for modem in status["modems"])
         and not status["alarms"]
         and not any(recipient.get("held_because") for recipient in status["recipients"])
@@ -93,7 +95,8 @@ def _source(source: dict[str, Any]) -> str:
     state = "open" if source["open"] else f"NOT OPEN: {source['trouble']}"
     counts = [f"{source['told']} told", f"{source['octets']} octets heard"]
     counts += [f"{source[name]} {words}" for name, words in _COUNTS if source[name]]
-    return f"source {source['name']} ({source['port']}): {state}; {', '.join(counts)}"
+    suspicion = f"\n  SUSPICIOUS: {source['suspicion']}" if source["suspicion"] else ""
+    return f"source {source['name']} ({source['port']}): {state}; {', '.join(counts)}{suspicion}"
 
 
 def _modem(modem: dict[str, Any]) -> str:
