@@ -99,6 +99,14 @@ class Ledger:
         )
         return list(rows)
 
+    def newest_of(self, source: str) -> Entry | None:
+        """The newest transaction of one source."""
+        row = self._connection.execute(
+            f"SELECT {_COLUMNS} FROM ledger WHERE source = ? AND kind != ? ORDER BY id DESC LIMIT 1",
+            (source, Kind.SETTLEMENT),
+        ).fetchone()
+        return None if row is None else _entry(row)
+
     def last_seq(self) -> int:
         """The highest number given so far; 0 before the first."""
         row = self._connection.execute("SELECT value FROM counter WHERE name = 'seq'").fetchone()

@@ -17,7 +17,7 @@ from tillbell_agent.notify.text import TextContext, render
 from tillbell_agent.notify.wording import method_key
 from tillbell_agent.outbox import Draft, Message, Outbox, State
 from tillbell_agent.pairings import Pairings, Place, Sealed
-from tillbell_agent.pos.dialect import SettlementHeard, TransactionCompleted
+from tillbell_agent.pos.dialect import SettlementHeard, TransactionCompleted, says_no_other
 from tillbell_agent.shell.host import differs
 from tillbell_protocol.check import check_code
 from tillbell_protocol.errors import ProtocolError
@@ -32,6 +32,8 @@ _DAY_S = 86_400
 # A text about a sale is worth little after three days; sealed messages carry the books and wait out a long outage.
 _LIFETIME_S = {"text": 3 * _DAY_S, "sealed": 35 * _DAY_S, "armored": 35 * _DAY_S}
 _WIPE_TEXT_AFTER_S = 2 * _DAY_S
+# A second copy is printed within a minute or two of the first, or it is no copy.
+_COPY_WITHIN_S = 120
 # Held messages are sealed in steps, each a transaction of its own, so that a long queue never stalls the line.
 RELEASE_STEP = 20
 
@@ -58,6 +60,8 @@ class Register:
     def hear(self, source: str, heard: TransactionCompleted, currency: str, now: Moment) -> Entry | None:
         """Make a transaction durable with all its messages; None: this source has told it before."""
         with transaction(self.connection):
+            if heard.fragment and self._is_rest_of_newest(source, heard.transaction, now):
+                return None
             entry = self.ledger.record(source, heard.key, heard.transaction, currency, now)
             if entry is None:
                 return None
@@ -134,6 +138,13 @@ class Register:
             self.outbox.wipe(now.unix - _WIPE_TEXT_AFTER_S, now.unix - self.config.ledger_days * _DAY_S)
             self.ledger.forget_before(oldest.isoformat())
         self.erase()
+
+    def _is_rest_of_newest(self, source: str, fragment: Transaction, now: Moment) -> bool:
+        """Whether this is the end of another copy of what was heard last, cut off by a start of the agent or its line."""
+        newest = self.ledger.newest_of(source)
+        if newest is None or (newest.heard_at is not None and now.unix - newest.heard_at > _COPY_WITHIN_S):
+            return False
+        return says_no_other(fragment, newest.transaction)
 
     def _owed(self, heard: Transaction) -> Iterable[RecipientConfig]:
         """Texts ring for what moves money; sealed recipients get every transaction."""

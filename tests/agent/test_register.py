@@ -3,6 +3,7 @@
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,25 @@ def test_a_text_rings_only_for_what_moves_money_and_headquarters_gets_everything
     assert len(bodies(till, "owner")) == 1
     kinds = [till.receiver.open(octets).told.event.kind for octets in bodies(till, "hq")]
     assert kinds == [Kind.DECLINED, Kind.PREAUTH, Kind.VOID]
+
+
+def test_the_rest_of_another_copy_of_the_newest_sale_is_not_a_second_sale(till: Till) -> None:
+    till.hear()
+    whole = sale()
+    rest = replace(whole.transaction, terminal_id=None, merchant_id=None, rrn=None)
+    fragment = TransactionCompleted(rest, "another key", fragment=True)
+    assert till.register.hear("printer", fragment, "CNY", moment(60)) is None
+    assert till.register.hear("second", fragment, "CNY", moment(60)) is not None
+    assert till.register.hear("printer", replace(fragment, key="late"), "CNY", moment(600)) is not None
+
+
+def test_a_fragment_that_says_anything_else_is_a_sale_of_its_own(till: Till) -> None:
+    till.hear()
+    for place, other in enumerate(({"amount_minor": 1}, {"receipt_no": "000013"}, {"auth_code": "000000"})):
+        rest = replace(sale().transaction, rrn=None, **other)  # type: ignore[arg-type]
+        heard = TransactionCompleted(rest, f"key {place}", fragment=True)
+        assert till.register.hear("printer", heard, "CNY", moment(5)) is not None, other
+        till.register.hear("printer", replace(sale(), key=f"again {place}"), "CNY", moment(5))
 
 
 def test_a_settlement_tells_nobody(till: Till) -> None:

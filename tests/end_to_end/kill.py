@@ -39,8 +39,12 @@ from tillbell_protocol.receiver import DuplicateError, Receiver
 
 _HEARD_S = 0.1
 _MOST_AHEAD = 3
-# Octets of the longest sale of this stream, rounded up.
-_SALE_OCTETS = 512
+# Octets of the longest sale of this stream, a slip in two copies, rounded up.
+_SALE_OCTETS = 1024
+_COPY, _OTHER_COPY = (
+    "商户存根 MERCHANT COPY".encode("gb18030"),
+    "持卡人存根 CARDHOLDER COPY".encode("gb18030"),
+)
 _CHUNK_OCTETS = 64
 _CHUNK_S = 0.003
 _GAP_S = 0.12
@@ -125,7 +129,13 @@ class Terminal(threading.Thread):
         number = f"{len(self.sales) + 1:06d}"
         text = f"{amount // 100}.{amount % 100:02d}"
         with self.holding:
-            if self._chance.random() < 0.5:
+            kind = self._chance.choice(("slip", "copies", "till"))
+            if kind == "copies":
+                merchant = slip(text, number)
+                sale = Sale(
+                    amount, number, f"103015{number}", merchant + merchant.replace(_COPY, _OTHER_COPY)
+                )
+            elif kind == "slip":
                 sale = Sale(amount, number, f"103015{number}", slip(text, number))
             else:
                 sale = Sale(amount, f"20261121{number}", None, till_slip(text, f"20261121{number}"))

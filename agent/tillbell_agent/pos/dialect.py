@@ -24,11 +24,13 @@ class TransactionCompleted:
 
     ``key`` identifies it for ever within its source (terminal, numbers, amount, time): the same key heard again is the
     same transaction (a second copy, a repeated frame). None: the bytes hold nothing that tells this transaction from
-    the next of the same amount, so each is a transaction of its own.
+    the next of the same amount, so each is a transaction of its own. ``fragment``: its beginning was not heard, so its
+    key may lack what another copy of the same receipt has.
     """
 
     transaction: Transaction
     key: str | None
+    fragment: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,15 @@ class Desynced:
 
     octets: int
     why: str
+
+
+_OWN_NUMBERS = ("amount_minor", "receipt_no", "rrn", "stan", "auth_code", "card", "terminal_time", "batch")
+
+
+def says_no_other(fragment: Transaction, whole: Transaction) -> bool:
+    """Whether all that a fragment says of itself stands in ``whole`` too; what it lacks it cannot contradict."""
+    pairs = ((getattr(fragment, name), getattr(whole, name)) for name in _OWN_NUMBERS)
+    return all(part is None or part == other for part, other in pairs)
 
 
 DialectEvent = TransactionCompleted | SettlementHeard | Ignored | Desynced

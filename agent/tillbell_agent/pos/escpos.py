@@ -5,8 +5,8 @@ silent for ``idle_s``. Four and more blank lines only hint: a job is split there
 identity of its own. Copies of one receipt give the same key. Never keeps an image's octets, and never talks.
 
 Limits. A pause of ``idle_s`` inside a receipt splits it. The first line after the start, or after a command that was
-given up, may be a fragment and is dropped unless ``ESC @`` came before it; a job that began before the agent did may
-have said VOID above what was heard. A till receipt and the terminal's slip for the same sale, printed as two jobs, are
+given up, may be a fragment and is dropped unless ``ESC @`` came before it; a job that began before the agent did is
+told when its whole copy did not follow at once, and may have said VOID above what was heard. A till receipt and the terminal's slip for the same sale, printed as two jobs, are
 two transactions. A printer's line has no check sum: a digit that noise turns into another digit, a space or a line
 feed cannot be seen, and noise that reads as a long command can cost the receipt it stands in; that is told as
 ``Desynced``.
@@ -15,9 +15,17 @@ feed cannot be seen, and noise that reads as a long command can cost the receipt
 import re
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
-from tillbell_agent.pos.dialect import Desynced, DialectEvent, Ignored, Line, TransactionCompleted
+from tillbell_agent.pos.dialect import (
+    Desynced,
+    DialectEvent,
+    Ignored,
+    Line,
+    TransactionCompleted,
+    says_no_other,
+)
 from tillbell_agent.pos.escpos_commands import PRINTERS
 from tillbell_agent.pos.escpos_text import TextDecoder
 from tillbell_agent.pos.escpos_tokens import EscPosTokenizer, Token, TokenKind
@@ -98,6 +106,8 @@ class EscPos:
         self._after_cr = False
         self._page_mode = False
         self._beginning_heard = False
+        self._whole = False  # whether the present job was heard from its beginning
+        self._fragment: TransactionCompleted | None = None
         self._desynced = 0
         self._last_heard: float | None = None
         self._previous: int | None = None
@@ -138,7 +148,8 @@ class EscPos:
         return events
 
     def next_deadline(self) -> float | None:
-        busy = self._paper or self._line or self._line_text or self._desynced or self._tokenizer.in_command
+        printing = self._paper or self._line or self._line_text or self._tokenizer.in_command
+        busy = printing or self._desynced or self._fragment
         return self._last_heard + self._idle_s if busy and self._last_heard is not None else None
 
     def tick(self, now: float) -> list[DialectEvent]:
@@ -151,9 +162,9 @@ class EscPos:
         self._desynced += given_up
         if self._line or self._line_text:
             self._stretch(_UNREADABLE)  # the line was not printed to its end: its last number may lack digits
-        events = self._end_job()
+        events = self._end_job() + self._take_fragment()
         if given_up:
-            self._beginning_heard = False  # what follows may be the rest of that command
+            self._beginning_heard = self._whole = False  # what follows may be the rest of that command
         return events
 
     # Text and the ends of lines.
@@ -259,15 +270,37 @@ class EscPos:
     def _end_job(self) -> list[DialectEvent]:
         """Everything that is on the paper, told; the next line that comes begins a job."""
         self._end_line()
-        self._beginning_heard = True
+        whole, self._beginning_heard, self._whole = self._whole, True, True
         events: list[DialectEvent] = []
         if self._desynced:
             events.append(Desynced(self._desynced, "octets that no printer command or line of text explains"))
             self._desynced = 0
         lines = self._paper.take()
         if lines:
-            events += self._told(lines)
+            told = self._told(lines)
+            events += self._without_fragment(told) if whole else self._keep_fragment(told)
         return events
+
+    def _keep_fragment(self, told: list[DialectEvent]) -> list[DialectEvent]:
+        """Keep back, until the line is silent, a transaction whose beginning nobody heard: a whole copy may follow."""
+        before = self._take_fragment()
+        if told and isinstance(last := told[-1], TransactionCompleted):
+            self._fragment = replace(last, fragment=True)
+            told = told[:-1]
+        return before + told
+
+    def _without_fragment(self, told: list[DialectEvent]) -> list[DialectEvent]:
+        """The job behind a fragment is the same transaction, told whole, or another one."""
+        fragment, first = self._fragment, told[0] if told else None
+        if fragment is None or not isinstance(first, TransactionCompleted):
+            return self._take_fragment() + told
+        same = says_no_other(fragment.transaction, first.transaction)
+        before = self._take_fragment()
+        return [Ignored("fragment of the next copy"), *told] if same else before + told
+
+    def _take_fragment(self) -> list[DialectEvent]:
+        fragment, self._fragment = self._fragment, None
+        return [fragment] if fragment is not None else []
 
     def _told(self, lines: list[str]) -> list[DialectEvent]:
         parts = _split_at_gaps(lines)

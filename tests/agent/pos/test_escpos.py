@@ -183,7 +183,29 @@ def test_first_line_after_the_start_may_be_a_fragment_and_is_not_read() -> None:
     wire = Wire().hear("应收 8.80\n".encode("gb18030") + CUT)
     assert wire.completed == []
     wire = Wire().hear(b".80\n" + receipt() + CUT)
-    assert wire.amounts == [1880]
+    assert wire.completed == [], "its whole copy may follow"
+    assert wire.silence().amounts == [1880]
+    assert wire.completed[0].fragment
+
+
+def test_a_copy_whose_beginning_nobody_heard_and_the_whole_copy_behind_it_are_one_sale() -> None:
+    copies = [
+        f"\x1b@POS签购单\n{copy}\n终端号:12345678\n凭证号:000012\n批次号:000003\n参考号:103015000012\n金额:RMB 18.80\n备注\n"
+        for copy in ("商户存根", "持卡人存根")
+    ]
+    first, second = (copy.encode("gb18030") + CUT for copy in copies)
+    for cut in range(1, len(first)):
+        wire = Wire().hear(first[cut:] + second).silence()
+        assert wire.amounts == [1880], cut
+        assert wire.completed[0].transaction.receipt_no == "000012"
+
+
+def test_a_fragment_of_another_sale_than_the_next_is_told_as_well() -> None:
+    wire = Wire().hear(
+        "小店\n凭证号:000011\n应收 8.80\n".encode("gb18030") + CUT + b"\x1b@" + receipt() + CUT
+    )
+    assert wire.amounts == [880, 1880]
+    assert [event.fragment for event in wire.completed] == [True, False]
 
 
 def test_first_line_after_initialize_is_read() -> None:
