@@ -196,7 +196,12 @@ def _migrate(connection: sqlite3.Connection) -> None:
     version = _check_version(connection)
     for number in range(version, len(MIGRATIONS)):
         script = f"BEGIN IMMEDIATE;{MIGRATIONS[number]};PRAGMA user_version={number + 1};COMMIT"
-        connection.executescript(script)
+        try:
+            connection.executescript(script)
+        except sqlite3.OperationalError:
+            _roll_back(connection)
+            if _check_version(connection) <= number:  # otherwise another process has done it meanwhile
+                raise
 
 
 def _check_version(connection: sqlite3.Connection) -> int:

@@ -159,6 +159,15 @@ def test_a_card_that_would_share_its_secret_with_everybody_is_refused(
     assert "low order" in capsys.readouterr().err
 
 
+def test_a_device_key_that_a_power_cut_left_empty_is_made_anew(
+    tmp_path: Path, config: str, card: str
+) -> None:
+    (tmp_path / "state").mkdir(mode=0o700)
+    (tmp_path / "state" / "device.key").touch()
+    assert pair(config, card) == 0
+    SecretKey.from_text((tmp_path / "state" / "device.key").read_text())
+
+
 def test_a_damaged_device_key_is_an_error_and_is_kept(
     tmp_path: Path, config: str, card: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

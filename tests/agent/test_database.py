@@ -126,6 +126,24 @@ def test_a_migration_that_fails_leaves_the_schema_before_it(
     assert "fresh" not in tables
 
 
+def test_two_processes_that_make_the_store_at_once_both_get_it(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_database(state).close()
+    real, asked = database._check_version, []
+
+    def late(connection: sqlite3.Connection) -> int:
+        """What the second process saw before the first one committed."""
+        asked.append(1)
+        return 0 if len(asked) == 1 else real(connection)
+
+    monkeypatch.setattr(database, "_check_version", late)
+    connection = open_database(state)
+    assert len(asked) == 2
+    assert not connection.in_transaction
+    assert pragma(connection, "user_version") == len(database.MIGRATIONS)
+
+
 def test_a_later_migration_runs_on_what_is_there(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     connection = open_database(state)
     with transaction(connection):

@@ -135,6 +135,18 @@ def test_a_new_file_never_replaces_one(tmp_path: Path) -> None:
     assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
 
 
+def test_of_a_new_file_that_the_disk_refuses_nothing_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(OSError, match="No space"):
+        write_new(tmp_path / "key", b"secret")
+    assert list(tmp_path.iterdir()) == []
+
+
 # The log
 
 

@@ -63,6 +63,8 @@ def device_key(config: Config) -> SecretKey:
     """The device's own key, made on first use (0600). Raises CliError where it cannot be read or made."""
     path = config.state_dir / _DEVICE_KEY
     try:
+        if path.exists() and not path.stat().st_size:
+            path.unlink()  # the power went while it was made: it was never used
         if not path.exists():
             key = SecretKey.from_random(secrets.token_bytes(32))
             lines = f"# tillbell: the key of device {config.device.name}. Never copy it.\n{key.text()}\n"

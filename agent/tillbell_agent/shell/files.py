@@ -22,12 +22,15 @@ def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
 
 
 def write_new(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Make ``path``, which must not exist (FileExistsError otherwise)."""
+    """Make ``path``, which must not exist (FileExistsError otherwise). Where the disk refuses, no part of it stays."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         os.fchmod(descriptor, mode)
         _write_all(descriptor, content)
         os.fsync(descriptor)
+    except OSError:
+        path.unlink()
+        raise
     finally:
         os.close(descriptor)
     sync_directory(path.parent)
