@@ -61,6 +61,7 @@ def escpos_receipt(number: str = "20261121000417", amount: str = "126.50") -> by
 
 
 @escpos_peer
+@pytest.mark.peer("cwt")
 def test_a_receipt_of_a_real_escpos_library_becomes_the_right_text_and_a_message_that_cwt_verifies(
     shop: Shop,
 ) -> None:
