@@ -1,10 +1,12 @@
 """One modem's line: octets between its port and its session, the session's events to its courier."""
 
 from collections.abc import Callable
+from typing import Any
 
 from tillbell_agent.courier import Courier
 from tillbell_agent.database import StoreError
 from tillbell_agent.line import Line
+from tillbell_agent.modem.conditions import NEXT_STEP, WAITS_FOR, Condition
 from tillbell_agent.modem.events import (
     Deaf,
     Identified,
@@ -53,6 +55,33 @@ class ModemLine:
     def wants_to_write(self) -> bool:
         """Octets wait until the port takes more."""
         return bool(self._unwritten)
+
+    def facts(self, now: float) -> dict[str, Any]:
+        """What ``status`` shows, in the types of JSON; no number that names the SIM but its last four digits."""
+        is_open, session = self.line.port is not None, self.session
+        condition = session.condition if is_open else Condition.UNPLUGGED
+        since = session.condition_since if is_open else self.line.since
+        identity = self.identity
+        return {
+            "name": self.name,
+            "port": self.path,
+            "open": is_open,
+            "ready": is_open and session.ready,
+            "condition": condition.value,
+            "doing": session.doing if is_open else self.line.trouble,
+            "since_s": round(now - since, 1),
+            "waits_for": session.waits_for if is_open else WAITS_FOR[condition],
+            "next_step": NEXT_STEP[condition],
+            "model": f"{identity.manufacturer} {identity.model}".strip() if identity else None,
+            "profile": None,
+            "imsi_tail": None,
+            "operator": None,
+            "signal_dbm": None,
+            "voltage_mv": None,
+            "ladder": [],
+            "alarm": None,
+            "segments_sent": self.courier.sent,
+        }
 
     def open(self, now: float) -> None:
         """Try to open the port and begin a session on it."""

@@ -18,6 +18,7 @@ from tillbell_agent.modem.commands import (
     SetEcho,
     TestKeepLink,
 )
+from tillbell_agent.modem.conditions import Condition, condition_of_sim
 from tillbell_agent.modem.events import Identified, NotReady, PinTried, StepRefused, StoredAt
 from tillbell_agent.modem.script import Failure, Pause, Script, Tell, ask
 from tillbell_protocol.errors import EncodeError
@@ -66,10 +67,19 @@ class Facts:
     echo_stays: bool = False
     seen: dict[StoredAt, bytes] = field(default_factory=dict)
     pin_tried: bool = False
+    sim_trouble: Condition | None = None
+    refusal: Condition | None = None  # what the network said of this SIM when it last refused a segment
+    looks_for_network: bool = False
 
     @property
     def registered(self) -> bool:
         return any(stat in REGISTERED for stat in self.registration.values())
+
+    @property
+    def denied(self) -> bool:
+        """Refused by at least one domain, and no other is still looking."""
+        stats = set(self.registration.values())
+        return 3 in stats and 2 not in stats
 
     @property
     def registration_words(self) -> str:
@@ -125,22 +135,27 @@ def _sim_is_busy(state: str | Failure) -> bool:
     }  # fmt: skip
 
 
-def _pin_state() -> Script[str | Failure]:
+def _pin_state(facts: Facts) -> Script[str | Failure]:
     for _ in range(SIM_BUSY_TRIES):
         state = yield from ask(ReadPinState(), "waiting for the SIM")
         if not _sim_is_busy(state):
             return state
+        facts.sim_trouble = Condition.SIM_BUSY
         yield Pause(1.0, "the SIM is busy")
     return Failure("ERROR", text=f"busy for {SIM_BUSY_TRIES} s")
 
 
 def unlock_sim(facts: Facts, settings: ModemSettings) -> Script[str | None]:
     """+CPIN? until READY, with at most one PIN. Returns why not, else None."""
-    state = yield from _pin_state()
+    state = yield from _pin_state(facts)
     if isinstance(state, Failure):
+        told = condition_of_sim(state.kind, state.code)
+        facts.sim_trouble = told or facts.sim_trouble or Condition.NO_SIM
         return f"the SIM cannot be used: {state}"
     if state == "READY":
+        facts.sim_trouble = None
         return None
+    facts.sim_trouble = Condition.PUK_NEEDED if "PUK" in state else Condition.PIN_NEEDED
     if state != "SIM PIN":
         return f"the SIM asks for {state}: it must be unlocked by hand"
     if settings.pin is None:
@@ -163,9 +178,11 @@ def _enter_pin(pin: str, facts: Facts, settings: ModemSettings) -> Script[str | 
         return f"the PIN was not accepted: {answer}"
     facts.pin_tried = False  # right, so it may be entered again when the modem has restarted
     for _ in range(SIM_BUSY_TRIES):
-        state = yield from _pin_state()
+        state = yield from _pin_state(facts)
         if state == "READY":
+            facts.sim_trouble = None
             return None
+        facts.sim_trouble = Condition.SIM_BUSY
         yield Pause(1.0, "waiting for the SIM after the PIN")
     return "the SIM is not ready although the PIN was accepted"
 
@@ -175,6 +192,7 @@ def register(facts: Facts) -> Script[None]:
     told = ""
     while True:
         yield from read_registration(facts)
+        facts.looks_for_network = not facts.registered
         if facts.registered:
             return
         if facts.registration_words != told:

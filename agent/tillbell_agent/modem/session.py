@@ -9,6 +9,7 @@ from typing import Any
 
 from tillbell_agent.modem.chores import Chores
 from tillbell_agent.modem.commands import fields
+from tillbell_agent.modem.conditions import NEXT_STEP, WAITS_FOR, Condition, condition_of_refusal
 from tillbell_agent.modem.dialogue import (
     Answered,
     Dialogue,
@@ -74,6 +75,9 @@ class Session:
         self._unknown_tag: int | None = None
         self._now = self.since = now
         self._words = ""
+        self._is_deaf = False
+        self.condition = Condition.STARTING
+        self.condition_since = now
         self._dialogue.synchronise(now)
         self._settle(now)
 
@@ -88,6 +92,18 @@ class Session:
     def doing(self) -> str:
         """What it does or waits for, in words; since ``since`` (the caller's monotonic seconds)."""
         return self._words
+
+    @property
+    def waits_for(self) -> str:
+        """What has to happen for it to be ready; while it waits for a network, each domain's own word."""
+        if self.condition in (Condition.SEARCHING, Condition.DENIED):
+            return f"{WAITS_FOR[self.condition]} ({self._facts.registration_words})"
+        return WAITS_FOR[self.condition]
+
+    @property
+    def next_step(self) -> str:
+        """What a person does about it."""
+        return NEXT_STEP[self.condition]
 
     def bytes_to_send(self) -> bytes:
         """Octets to write now; each is given once."""
@@ -149,6 +165,8 @@ class Session:
         self._not_ready(why)
         self._dialogue = self._stage.dialogue = Dialogue()
         self._again_at, self._lost, self._why = None, True, why
+        self._is_deaf = self._facts.looks_for_network = False
+        self._facts.sim_trouble = None
         self._settle(now)
         return self._take_events()
 
@@ -206,6 +224,9 @@ class Session:
         words = self._describe()
         if words != self._words:
             self._words, self.since = words, now
+        condition = self._condition()
+        if condition is not self.condition:
+            self.condition, self.condition_since = condition, now
         self._now = now
 
     def _take_events(self) -> list[ModemEvent]:
@@ -220,6 +241,21 @@ class Session:
         if self._dialogue.phase in (Phase.QUIET, Phase.ASKING, Phase.SETTLING):
             return f"getting in step with the modem ({self._dialogue.phase.value})"
         return self._stage.doing or ("ready" if self.ready else "idle")
+
+    def _condition(self) -> Condition:
+        """The first that holds, worst first."""
+        facts = self._facts
+        if self._lost:
+            return Condition.UNPLUGGED
+        if self._is_deaf:
+            return Condition.DEAF
+        if facts.sim_trouble is not None:
+            return facts.sim_trouble
+        if facts.looks_for_network or (self._is_up and not facts.registered):
+            return Condition.DENIED if facts.denied else Condition.SEARCHING
+        if not self._is_up:
+            return Condition.STARTING
+        return facts.refusal or Condition.READY
 
     def _next_script(self, now: float) -> Script[Any] | None:
         if not self._is_up:
@@ -251,6 +287,10 @@ class Session:
             self._sending = None
         if isinstance(event, NotReady):
             self._told_ready = False
+        if isinstance(event, SegmentRefused):
+            self._facts.refusal = condition_of_refusal(event.code_kind, event.code)
+        elif isinstance(event, SegmentSent):
+            self._facts.refusal = None
         self._events.append(event)
 
     def _decide(self, decision: Decision, now: float) -> None:
@@ -269,6 +309,7 @@ class Session:
                     self._chores.line_was_used(now)
                     self._stage.resume(item, now)
                 case Synchronised():
+                    self._is_deaf = False
                     self._stage.in_step(now)
                 case NoAnswer(tries):
                     self._deaf(f"no answer to AT, {tries} times", now)
@@ -279,7 +320,7 @@ class Session:
 
     def _deaf(self, why: str, now: float) -> None:
         self._abandon(why)
-        self._told_ready, self._why = False, why
+        self._told_ready, self._why, self._is_deaf = False, why, True
         pause = self._pause()
         self._again_at = now + pause
         self._events.append(Deaf(why, pause))
