@@ -96,8 +96,32 @@ CREATE TABLE incoming (
 );
 """
 
+# Received texts: ``incoming`` becomes one row a TPDU, ``received`` one row a message that people can read.
+_VERSION_INBOX = """
+ALTER TABLE incoming ADD COLUMN content BLOB;       -- digest that tells a copy from another message; NULL: not read yet
+ALTER TABLE incoming ADD COLUMN copies INTEGER NOT NULL DEFAULT 0;  -- how often the same came again
+ALTER TABLE incoming ADD COLUMN seen_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE incoming ADD COLUMN received_id INTEGER;                -- NULL: not read yet
+CREATE UNIQUE INDEX incoming_content ON incoming (content);
+CREATE INDEX incoming_new ON incoming (id) WHERE received_id IS NULL;
+CREATE INDEX incoming_received ON incoming (received_id);
+CREATE TABLE received (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL, state TEXT NOT NULL, modem TEXT NOT NULL,
+    sender TEXT NOT NULL, sender_is_name INTEGER NOT NULL,
+    text TEXT, data BLOB,           -- scrubbed text or octets; both NULL while parts are missing
+    why TEXT,                       -- why it is incomplete, or cannot be read
+    sent_at TEXT NOT NULL,          -- the service centre's time stamp
+    received_at INTEGER NOT NULL,
+    kept_from INTEGER NOT NULL,     -- retention counts from here: received_at, or when the clock was first to be trusted
+    parts INTEGER NOT NULL, total INTEGER NOT NULL,
+    variants INTEGER NOT NULL DEFAULT 0   -- contents that claimed to be a part which was there already
+);
+CREATE INDEX received_open ON received (id) WHERE state = 'partial';
+"""
+
 # Appended to, never edited: a board in a shop runs every step it has not run yet.
-MIGRATIONS = (_VERSION_1,)
+MIGRATIONS = (_VERSION_1, _VERSION_INBOX)
 
 
 class StoreError(Exception):
