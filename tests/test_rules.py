@@ -22,8 +22,8 @@ CLI = REPO / "agent" / "tillbell_agent" / "cli"
 LAYERS = (
     ("tillbell_protocol.link",),
     ("tillbell_protocol",),
-    ("notify", "pos", "modem", "retry", "config*", "moment"),
-    ("shell", "outbox", "ledger", "database", "pairings"),
+    ("notify", "pos", "modem", "retry", "config*", "moment", "finding"),
+    ("shell", "outbox", "ledger", "database", "pairings", "store_health"),
     # What the runner wires together.
     (
         "register",
@@ -35,6 +35,7 @@ LAYERS = (
         "segments",
         "control_verbs",
         "reports",
+        "doctor*",
     ),
     ("runner",),
     ("cli", "console", "collector", "sim"),

@@ -8,7 +8,6 @@ from tillbell_agent.config import Config
 from tillbell_agent.database import StoreError
 from tillbell_agent.listening import Listener
 from tillbell_agent.modem_line import ModemLine
-from tillbell_agent.outbox import State
 from tillbell_agent.register import Register
 from tillbell_agent.shell.guard import GuardFile
 from tillbell_agent.world import Clock
@@ -56,14 +55,29 @@ class Verbs:
             "device": self._config.device.name,
             "uptime_s": round(now - self._started_at, 1),
             "sources": [_source(listener) for listener in self._listeners],
-            "modems": [_modem(modem, now) for modem in self._modems],
+            "modems": [modem.facts(now) for modem in self._modems],
             "recipients": recipients(self._config, self._register),
             "alarms": [self._guard.alarm] if self._guard.alarm else [],
             **reports.store(self._register.connection, self._clock.moment()),
         }
 
     def _queue(self, request: dict[str, Any]) -> dict[str, Any]:
-        return {"queue": reports.queue(self._register.connection, _limit(request), request.get("state"))}
+        held = {each.name: self._register.why_held(each.name) for each in self._config.recipients}
+        circumstances = reports.Circumstances(
+            running=True, modems_wait_for=self._modems_wait_for(), held_because=held
+        )
+        now, limit = self._clock.moment().unix, _limit(request)
+        rows = reports.queue(self._register.connection, limit, request.get("state"), now, circumstances)
+        return {"queue": rows}
+
+    def _modems_wait_for(self) -> str | None:
+        """Why no modem can send, in words; None: one can, or is about to."""
+        now = self._clock.monotonic()
+        facts = [modem.facts(now) for modem in self._modems]
+        if any(each["condition"] == "ready" for each in facts):
+            return None
+        waits = [f"modem {each['name']}: {reports.modem_words(each)}" for each in facts]
+        return "; ".join(waits) or "a [[modem]] in the configuration: there is none"
 
     def _txn(self, request: dict[str, Any]) -> dict[str, Any]:
         return {"txn": reports.transactions(self._register.connection, _limit(request))}
@@ -108,24 +122,5 @@ def _source(listener: Listener) -> dict[str, Any]:
     }
 
 
-def _modem(modem: ModemLine, now: float) -> dict[str, Any]:
-    identity = modem.identity
-    return {
-        "name": modem.name,
-        "port": modem.path,
-        "open": modem.line.port is not None,
-        "ready": modem.line.port is not None and modem.session.ready,
-        "doing": modem.session.doing if modem.line.port is not None else modem.line.trouble,
-        "since_s": round(now - (modem.session.since if modem.line.port is not None else modem.line.since), 1),
-        "model": f"{identity.manufacturer} {identity.model}".strip() if identity else None,
-        "segments_sent": modem.courier.sent,
-    }
-
-
 def _limit(request: dict[str, Any]) -> int:
     return max(1, min(int(request.get("limit", 50)), _LONGEST_LISTING))
-
-
-def state_names() -> list[str]:
-    """The states that ``queue --state`` takes."""
-    return [state.value for state in State]

@@ -1,18 +1,94 @@
 """What ``status``, ``queue`` and ``txn`` say of the store: plain JSON values, read from any open connection."""
 
 import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from tillbell_agent.finding import span
 from tillbell_agent.ledger import Entry, Ledger
 from tillbell_agent.moment import Moment
-from tillbell_agent.outbox import Message, Outbox, State
+from tillbell_agent.outbox import LONGEST_PAUSE_S, Message, Outbox, State
 from tillbell_protocol.event import Transaction
 
 
-def queue(connection: sqlite3.Connection, limit: int, state: str | None) -> list[dict[str, Any]]:
-    """The newest messages, newest first, without their words: who, what about, in which state, and why."""
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What a message may wait for besides its own time. ``modems_wait_for``: why no modem can send; None: one can.
+
+    ``held_because``: recipient → why nothing can be sealed for it; a recipient that is not named is not paired.
+    """
+
+    running: bool
+    modems_wait_for: str | None = None
+    held_because: Mapping[str, str | None] = field(default_factory=dict)
+
+
+def queue(
+    connection: sqlite3.Connection, limit: int, state: str | None, now: int, circumstances: Circumstances
+) -> list[dict[str, Any]]:
+    """The newest messages, newest first, without their words: who, what about, in which state, and what it waits for.
+
+    ``now``: Unix seconds. ``waits_for`` is None where nothing more happens, ``until`` (Unix seconds) where no time is set.
+    """
     outbox = Outbox(connection)
-    return [_message(message) for message in outbox.recent(limit, State(state) if state else None)]
+    recent = outbox.recent(limit, State(state) if state else None)
+    return [_message(message) | _waiting(message, now, circumstances) for message in recent]
+
+
+def _waiting(message: Message, now: int, circumstances: Circumstances) -> dict[str, Any]:
+    waits_for, until = waiting(message, now, circumstances)
+    return {"waits_for": waits_for, "until": until}
+
+
+def waiting(message: Message, now: int, circumstances: Circumstances) -> tuple[str | None, int | None]:
+    """What a message waits for, in words, and until when (Unix seconds)."""
+    match message.state:
+        case State.HELD:
+            return circumstances.held_because.get(message.recipient) or _PAIRED_SOON, None
+        case State.QUEUED:
+            return _queued(message, now, circumstances)
+        case State.CLAIMED:
+            return (_WITH_MODEM if circumstances.running else _CUT_OFF), None
+        case State.UNKNOWN if message.not_before:
+            return _REPORT_OR_REPEAT, message.not_before
+        case State.UNKNOWN:
+            return _NEVER_KNOWN, None
+        case State.SENT:
+            return _REPORT, None
+        case _:
+            return None, None
+
+
+_PAIRED_SOON = "its recipient to be paired: tillbell pair, or for the agent to seal it: tillbell run"
+_WITH_MODEM = "the modem's answer"
+_CUT_OFF = "the next tillbell run: the last one ended while the modem had it"
+_REPORT_OR_REPEAT = (
+    "a status report, since nobody can say whether it arrived; without one it is repeated, marked"
+)
+_NEVER_KNOWN = "a late status report; nobody can say whether it arrived, and it is not repeated"
+_REPORT = "a status report: the network has taken it"
+
+
+def _queued(message: Message, now: int, circumstances: Circumstances) -> tuple[str, int | None]:
+    pause_s = message.not_before - now
+    paused = 0 < pause_s <= LONGEST_PAUSE_S
+    until = message.not_before if paused else None
+    if not circumstances.running:
+        return "tillbell run: no agent is running", until
+    if circumstances.modems_wait_for is not None:
+        return circumstances.modems_wait_for, until
+    if paused:
+        return f"its next try: {message.last_answer or 'it is not due yet'}", until
+    return "its turn: the modem is ready", None
+
+
+def modem_words(facts: Mapping[str, Any]) -> str:
+    """What a modem is doing and since when, and unless it is well what it waits for. ``facts``: as ``status`` has them."""
+    since, condition = span(facts["since_s"]), str(facts["condition"]).replace("_", " ")
+    if condition == "ready":
+        return f"{facts['doing']} for {since}"
+    return f"{condition} for {since} ({facts['doing']}), waits for {facts['waits_for']}"
 
 
 def transactions(connection: sqlite3.Connection, limit: int) -> list[dict[str, Any]]:

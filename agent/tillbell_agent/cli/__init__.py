@@ -20,6 +20,7 @@ VERBS = {
     "check": "check a configuration",
     "run": "listen, record and send: the agent itself",
     "status": "what the agent and its modems are doing",
+    "doctor": "what is wrong, and what to do next",
     "queue": "messages and their states",
     "txn": "transactions heard, with their messages",
     "send": "send a text to a recipient",

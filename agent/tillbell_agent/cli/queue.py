@@ -1,7 +1,9 @@
 """``tillbell queue``: messages and their states, without their words."""
 
 import argparse
+import sqlite3
 import time
+from typing import Any
 
 from tillbell_agent import reports
 from tillbell_agent.cli.common import (
@@ -14,9 +16,10 @@ from tillbell_agent.cli.common import (
     read_config,
 )
 from tillbell_agent.cli.errors import OK
+from tillbell_agent.finding import span
 from tillbell_agent.outbox import State
 
-HELP = "Show the newest messages: for whom, in which state, and the last answer."
+HELP = "Show the newest messages: for whom, in which state, what each waits for and until when, and the last answer."
 STATES = [state.value for state in State]
 
 
@@ -33,18 +36,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     config = read_config(args.config)
     request = {"do": "queue", "limit": args.limit, "state": args.state}
-    rows = from_agent_or_store(
-        config, request, lambda connection: {"queue": reports.queue(connection, args.limit, args.state)}
-    )["queue"]
+    rows = from_agent_or_store(config, request, lambda connection: _without_agent(connection, args))["queue"]
     if args.json:
         print_json(rows)
         return OK
+    now = int(time.time())
     print_table(
-        ("id", "recipient", "format", "class", "state", "tries", "counter", "changed", "last answer"),
+        ("id", "recipient", "format", "class", "state", "tries", "counter", "changed", "waits for", "last answer"),
         [
             (
                 row["id"], row["recipient"], row["format"], row["class"], row["state"] + " (repeat)" * row["repeated"],
-                row["attempts"], row["counter"], _ago(row["updated_at"]), row["last_answer"],
+                row["attempts"], row["counter"], f"{span(max(0, now - row['updated_at']))} ago", _waits(row, now),
+                row["last_answer"],
             )
             for row in rows
         ],
@@ -52,9 +55,16 @@ def run(args: argparse.Namespace) -> int:
     return OK
 
 
-def _ago(moment: int) -> str:
-    seconds = max(0, int(time.time()) - moment)
-    for size, name in ((86_400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds // size} {name} ago"
-    return f"{seconds} s ago"
+def _without_agent(connection: sqlite3.Connection, args: argparse.Namespace) -> dict[str, Any]:
+    nobody = reports.Circumstances(running=False)
+    return {"queue": reports.queue(connection, args.limit, args.state, int(time.time()), nobody)}
+
+
+def _waits(row: dict[str, Any], now: int) -> str:
+    """``its next try: CMS 38, in 4 min``."""
+    if row["waits_for"] is None:
+        return ""
+    if row["until"] is None:
+        return str(row["waits_for"])
+    left = row["until"] - now
+    return f"{row['waits_for']}, in {span(left)}" if left > 0 else f"{row['waits_for']}, now"

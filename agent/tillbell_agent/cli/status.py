@@ -15,6 +15,7 @@ from tillbell_agent.cli.common import (
 )
 from tillbell_agent.cli.errors import NOT_WELL, OK
 from tillbell_agent.config import Config
+from tillbell_agent.finding import span
 from tillbell_agent.shell.clock import Clock
 
 HELP = """Show what the agent is doing, since when, and what waits.
@@ -51,7 +52,7 @@ def _is_well(status: dict[str, Any]) -> bool:
         and all(
             source["open"] and not source["lost"] and not source["suspicion"] for source in status["sources"]
         )
-        and all(modem["ready"] for modem in status["modems"])
+        and all(modem["condition"] == "ready" and not modem.get("alarm") for modem in status["modems"])
         and not status["alarms"]
         and not any(recipient.get("held_because") for recipient in status["recipients"])
     )
@@ -61,7 +62,7 @@ def _lines(status: dict[str, Any]) -> list[str]:
     if not status["running"]:
         lines = [f"{status['device']}: not running (start it with tillbell run); from its store:"]
     else:
-        lines = [f"{status['device']}: running for {status['uptime_s']:.0f} s, tillbell {status['version']}"]
+        lines = [f"{status['device']}: running for {span(status['uptime_s'])}, tillbell {status['version']}"]
         lines += [f"ALARM {alarm}" for alarm in status["alarms"]]
         lines += [_source(source) for source in status["sources"]]
         lines += [_modem(modem) for modem in status["modems"]]
@@ -100,8 +101,23 @@ def _source(source: dict[str, Any]) -> str:
 
 
 def _modem(modem: dict[str, Any]) -> str:
-    state = modem["doing"] if modem["ready"] else f"NOT READY, {modem['doing']},"
-    return f"modem {modem['name']} ({modem['port']}): {state} for {modem['since_s']:.0f} s"
+    """What it does, since when; and unless it is well what it waits for and what a person does next."""
+    line = f"modem {modem['name']} ({modem['port']}): "
+    known = [str(modem[name]) for name in ("model", "operator") if modem.get(name)]
+    known += [f"{modem['signal_dbm']} dBm"] if modem.get("signal_dbm") is not None else []
+    about = f"; {', '.join(known)}" if known else ""
+    words = reports.modem_words(modem)
+    if modem["condition"] == "ready":
+        line += words + about
+    else:
+        line += f"NOT READY, {words}{about}\n  next: {modem['next_step']}"
+    if modem.get("alarm"):
+        line += f"\n  ALARM {modem['alarm']}"
+    return line + "".join(f"\n  recovery: {_step(step)}" for step in modem.get("ladder") or [])
+
+
+def _step(step: dict[str, Any]) -> str:
+    return f"{step['step']}, {span(step['at_s_ago'])} ago: {step['outcome']}"
 
 
 def _recipient(recipient: dict[str, Any]) -> str:
