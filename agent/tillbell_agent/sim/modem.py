@@ -1,30 +1,35 @@
 """A GSM modem that exists only here: octets of an AT line in, octets and log records out; time is an argument.
 
-V.250's line discipline (echo, CR, the ``>`` prompt, Ctrl-Z and ESC), one command at a time as a real modem does them,
-the network's latency behind each message, unsolicited codes, status reports, and faults on request. What each command
-answers is in ``modem_commands.py``; what becomes of a message in ``network.py``.
+V.250's line discipline (echo, CR, the ``>`` prompt, Ctrl-Z and ESC), one command at a time as a real modem does them.
+What each command answers is in ``modem_commands.py``; how a message is sent and received, how the modem hangs, resets
+and goes away in ``modem_sending.py``, ``modem_receiving.py`` and ``modem_power.py``; what becomes of a message in
+``network.py``; the speed of its line in ``modem_wire.py``.
 """
 
-import heapq
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import count
 
-from tillbell_agent.sim.modem_commands import Commands, Reply
-from tillbell_agent.sim.modem_faults import Fault, Faults
+from tillbell_agent.sim.modem_commands import Commands
+from tillbell_agent.sim.modem_core import Core, Power
+from tillbell_agent.sim.modem_faults import Faults
+from tillbell_agent.sim.modem_power import Life
+from tillbell_agent.sim.modem_receiving import Receiving
+from tillbell_agent.sim.modem_sending import Sending
+from tillbell_agent.sim.modem_state import Reply
 from tillbell_agent.sim.network import Network, Record
-from tillbell_protocol.errors import ProtocolError
 from tillbell_protocol.sms.address import Address
 from tillbell_protocol.sms.segment import split_text
-from tillbell_protocol.sms.tpdu import SmsDeliver, SmsSubmit, at_pdu, split_at_pdu
+from tillbell_protocol.sms.tpdu import SmsDeliver, at_pdu
 
 CR, CTRL_Z, ESC = 0x0D, 0x1A, 0x1B
 # A command line or a message being entered: longer than any that is valid.
 MAX_ENTRY_OCTETS = 4096
 # Input that waits while the modem is busy; a UART's buffer and the modem's queue together.
 MAX_INPUT_OCTETS = 16_384
-# Messages for this SIM that wait in the network for a free place.
-MAX_WAITING = 1000
+# What a code brings besides its answer, an operator's words for one, comes this much later.
+_ANSWERS_TO_CODES_AFTER_S = 0.5
+# A USB modem says OK to a reset and goes away a little later.
+_GOES_AWAY_AFTER_S = 0.1
+_ENDLESS_ROW_EVERY_S = 0.05
 
 
 @dataclass(slots=True)
@@ -36,7 +41,7 @@ class _Entry:
 
 
 class ModemMachine:
-    """Sans-IO. ``latency_s``: what the network takes for each message."""
+    """Sans-IO. ``latency_s``: what the network takes for each message. ``life``, ``sending``, ``receiving`` have the rest."""
 
     def __init__(
         self,
@@ -45,123 +50,120 @@ class ModemMachine:
         commands: Commands | None = None,
         latency_s: float = 0.0,
         report_after_s: float = 0.05,
+        seed: int = 0,
     ) -> None:
         self.network = network
         self.commands = commands or Commands()
-        self.faults = Faults()
-        self.latency_s = latency_s
-        self.report_after_s = report_after_s
-        self._records: list[Record] = []
-        self._out = bytearray()
+        self.faults = Faults(seed)
+        self._core = Core(network, self.commands, self.faults)
+        self.receiving = Receiving(self._core)
+        self.life = Life(self._core, self._forget, self.receiving.resume)
+        self.sending = Sending(self._core, self.receiving, self.life.strike)
+        self.latency_s, self.report_after_s = latency_s, report_after_s
         self._input = bytearray()
         self._line = bytearray()
         self._entry: _Entry | None = None
-        self._busy = False
-        self._mr = 0
-        self._later: list[tuple[float, int, int, Callable[[float], None]]] = []
-        self._numbers = count()
-        self._life = 0  # restarts so far: what was to happen before one does not happen after it
-        self._waiting: list[bytes] = []
 
     # The line.
 
     def receive_data(self, data: bytes, now: float) -> list[Record]:
         """Octets from the computer → log records."""
-        if len(self._input) + len(data) > MAX_INPUT_OCTETS:
-            self._record("input_lost", now, octets=len(data))
+        core = self._core
+        if not core.alive:
+            core.record("input_lost", now, octets=len(data), power=core.power.value)
+        elif len(self._input) + len(data) > MAX_INPUT_OCTETS:
+            core.record("input_lost", now, octets=len(data))
         else:
             self._input += data
         self._work(now)
-        return self._take_records()
+        return core.take_records()
 
     def bytes_to_send(self) -> bytes:
         """Octets for the computer; each is given once."""
-        out = bytes(self._out)
-        self._out.clear()
+        out = bytes(self._core.out)
+        self._core.out.clear()
         return out
 
     def next_deadline(self) -> float | None:
-        return self._later[0][0] if self._later else None
+        return self._core.next_deadline()
 
     def tick(self, now: float) -> list[Record]:
         """Let happen what is due."""
-        while self._later and self._later[0][0] <= now:
-            at, _, life, action = heapq.heappop(self._later)
-            if life == self._life:
-                action(at)
+        self._core.do_due(now)
         self._work(now)
-        return self._take_records()
+        return self._core.take_records()
+
+    @property
+    def plugged(self) -> bool:
+        """False: the port does not exist."""
+        return self._core.power is not Power.UNPLUGGED
+
+    @property
+    def power(self) -> Power:
+        return self._core.power
+
+    @property
+    def endings(self) -> int:
+        """How often it has lost its power, hung or gone away so far."""
+        return self._core.life
 
     # What a harness may do.
 
+    @property
+    def latency_s(self) -> float:
+        return self.sending.latency_s
+
+    @latency_s.setter
+    def latency_s(self, seconds: float) -> None:
+        self.sending.latency_s = seconds
+
+    @property
+    def report_after_s(self) -> float:
+        return self.sending.report_after_s
+
+    @report_after_s.setter
+    def report_after_s(self, seconds: float) -> None:
+        self.sending.report_after_s = seconds
+
     def urc(self, text: str, now: float) -> None:
         """Say something unasked, at once, whatever is going on."""
-        self._record("urc", now, line=text.splitlines()[0] if text else "")
-        self._out += b"\r\n" + text.encode("latin-1", "replace") + b"\r\n"
+        self._core.urc(text, now)
 
     def deliver_text(self, sender: str, text: str, now: float) -> int:
         """A text from somebody to this SIM. Returns its segments; EncodeError for what cannot be one."""
-        segments = split_text(text, reference=next(self._numbers) & 0xFF)
-        origin, scts = Address.from_text(sender), self.network.timestamp(now)
-        for part in segments:
-            self.deliver(SmsDeliver(origin, 0, part.dcs, scts, part.udh, part.ud).encode(), now)
-        return len(segments)
+        return self.receiving.deliver_text(sender, text, now)
 
     def deliver(self, tpdu: bytes, now: float) -> None:
         """A TPDU from the network, routed as +CNMI says; it waits in the network while the storage is full."""
-        if self.commands.announce(1) >= 2:
-            pdu, octets = at_pdu(tpdu)
-            self.urc(f"+CMT: ,{octets}\r\n{pdu}", now)
-            return
-        index = self.commands.store.put(tpdu)
-        if index is None:
-            self._record("full", now, waiting=len(self._waiting) + 1)
-            self._waiting = [*self._waiting, tpdu][:MAX_WAITING]
-        elif self.commands.announce(1) == 1:
-            self.urc(f'+CMTI: "{self.commands.store.name}",{index}', now)
+        self.receiving.deliver(tpdu, now)
 
     def set_registration(self, stat: int, now: float) -> None:
         """Gain or lose the network; told where +CREG, +CGREG or +CEREG asked for it."""
-        self.commands.stat = stat
-        for name in ("+CREG", "+CGREG", "+CEREG"):
-            if self.commands.kept[name] != "0":
-                self.urc(f"{name}: {stat}", now)
+        self.life.set_registration(stat, now)
 
     def restart(self, now: float, *, silent: bool = False, locked: bool = False) -> None:
         """Lose power for a moment: modes, entry and answers are gone; storage stays. ``locked``: the SIM wants its PIN."""
-        self._life += 1
-        self.commands.reset()
-        if locked:
-            self.commands.sim.state = "SIM PIN"
-        self._entry, self._busy = None, False
-        self._input.clear()
-        self._line.clear()
-        self._record("restart", now)
-        if not silent:
-            self.urc("RDY", now)
+        self.life.restart(now, silent=silent, locked=locked)
 
     def take_records(self) -> list[Record]:
         """Records of what a harness did."""
-        return self._take_records()
+        return self._core.take_records()
 
     # How it works.
 
-    def _take_records(self) -> list[Record]:
-        records, self._records = self._records, []
-        return records
-
-    def _record(self, ev: str, now: float, **values: object) -> None:
-        self._records.append({"ev": ev, "t": now, **values})
-
-    def _after(self, seconds: float, now: float, action: Callable[[float], None]) -> None:
-        heapq.heappush(self._later, (now + seconds, next(self._numbers), self._life, action))
+    def _forget(self) -> None:
+        """What was typed, and what was being entered."""
+        self._entry = None
+        self._input.clear()
+        self._line.clear()
 
     def _work(self, now: float) -> None:
         """Take in what has come, up to the next thing that takes time."""
-        while self._input and not self._busy:
+        core = self._core
+        while self._input and core.alive and not core.busy:
             octet = self._input.pop(0)
             if self.commands.echo and octet != ESC:
-                self._out.append(octet)
+                core.out.append(octet)
             if self._entry is not None:
                 self._enter(self._entry, octet, now)
             elif octet == CR:
@@ -172,136 +174,108 @@ class ModemMachine:
                 self._line.append(octet)
 
     def _enter(self, entry: _Entry, octet: int, now: float) -> None:
+        text_mode = self.commands.text_mode
         if octet == ESC:
             self._entry = None
-            self._record("cancelled", now, octets=len(entry.octets))
-            self._say(Reply())
+            self._core.record("cancelled", now, octets=len(entry.octets))
+            self._core.say(Reply())
         elif octet == CTRL_Z:
             self._entry = None
-            self._submit(entry, now)
-        elif octet == CR and self.commands.kept["+CMGF"] == "1":
+            self.sending.submit(entry.argument, entry.octets.decode("latin-1"), now)
+        elif octet == CR and text_mode:
             entry.octets.append(0x0A)
-            self._out += b"\r\n> "
-        elif len(entry.octets) < MAX_ENTRY_OCTETS and (octet >= 0x20 or self.commands.kept["+CMGF"] == "1"):
+            self._core.out += b"\r\n> "
+        elif len(entry.octets) < MAX_ENTRY_OCTETS and (octet >= 0x20 or text_mode):
             entry.octets.append(octet)
 
     def _execute(self, line: str, now: float) -> None:
         start = line.upper().find("AT")
         if start < 0:
             return  # V.250: what does not begin with AT is no command line
-        line = line[start:]
-        self._record("cmd", now, line=line)
-        if self.faults.take("deaf"):
+        core, line = self._core, line[start:]
+        core.command = command_name(line)
+        core.record("cmd", now, line=line)
+        if self.faults.take("line", command=core.command) or self._struck(line, now):
             return
         reply = self.commands.run(line)
         if reply.prompt is not None:
             self._prompt(reply, now)
             return
-        fault = self.faults.take("error", "late")
-        if fault is not None and fault.kind == "late":
-            self._answer_later(reply, fault.seconds, now)
+        self._answer(reply, now)
+        self._after_answer(reply, now)
+
+    def _struck(self, line: str, now: float) -> bool:
+        """Faults of listing and deleting; True: nothing else happens to this line."""
+        command = self._core.command
+        if command == "+CMGL" and not line.endswith("?") and self.faults.take("list"):
+            self._core.busy = True
+            self._list_on(1, now)
+            return True
+        if command == "+CMGD" and not line.endswith("?") and self.faults.take("delete"):
+            self._core.say(Reply())
+            return True
+        return False
+
+    def _answer(self, reply: Reply, now: float) -> None:
+        fault = self.faults.take("command", command=self._core.command)
+        if fault is None:
+            self._core.say(reply)
             return
-        self._say(Reply(final="ERROR") if fault is not None else reply)
-        if reply.reset:
+        match fault.kind:
+            case "late":
+                self._core.say_later(reply, fault.seconds, now)
+            case "cme":
+                self._core.say(self.commands.cme(fault.code))
+            case "cms":
+                self._core.say(self.commands.cms(fault.code))
+            case _:
+                self._core.say(Reply(final="ERROR"))
+
+    def _after_answer(self, reply: Reply, now: float) -> None:
+        later, self.commands.later = self.commands.later, []
+        for urc in later:
+            self._core.after(_ANSWERS_TO_CODES_AFTER_S, now, lambda at, urc=urc: self._core.urc(urc, at))  # type: ignore[misc]
+        if reply.power_off:
+            self._core.urc("NORMAL POWER DOWN", now)
+            self.life.power_off(now)
+        elif reply.reset and self.life.reenumerates:
+            self._core.after(_GOES_AWAY_AFTER_S, now, self.restart)
+        elif reply.reset:
             self.restart(now)
-        elif self._waiting:
-            self._fill_storage(now)
+        self.receiving.resume(now)
 
     def _prompt(self, reply: Reply, now: float) -> None:
-        fault = self.faults.take("refuse_prompt", "no_prompt")
-        if fault is None:
-            self._entry = _Entry(reply.prompt or "")
-            self._out += b"\r\n> "
-        elif fault.kind == "refuse_prompt":
-            self._say(Reply(reply.lines, f"+CMS ERROR: {fault.code}"))
-        else:
-            self._record("fault", now, kind=fault.kind)
+        fault = self.faults.take("prompt")
+        kind = "" if fault is None else fault.kind
+        if kind:
+            self._core.record("fault", now, kind=kind)
+        if fault is not None and kind == "refuse_prompt":
+            self._core.say(Reply(reply.lines, f"+CMS ERROR: {fault.code}"))
+        elif fault is not None and kind == "late_prompt":
+            self._core.busy = True
+            self._core.after(fault.seconds, now, lambda _at: self._open(reply.prompt or ""))
+        elif kind != "no_prompt":
+            self._open(reply.prompt or "")
+            if fault is not None:
+                self._core.urc(fault.line, now)
 
-    def _say(self, reply: Reply) -> None:
-        for line in reply.lines:
-            self._out += f"\r\n{line}\r\n".encode("latin-1", "replace")
-        self._out += f"\r\n{reply.final}\r\n".encode("ascii")
+    def _open(self, argument: str) -> None:
+        self._core.busy = False
+        self._entry = _Entry(argument)
+        self._core.out += b"\r\n> "
 
-    def _answer_later(self, reply: Reply | None, seconds: float, now: float) -> None:
-        """Busy until then, as a modem is: nothing else is taken in meanwhile. None: no answer at all."""
-        self._busy = True
-
-        def answer(_at: float) -> None:
-            self._busy = False
-            if reply is not None:
-                self._say(reply)
-
-        self._after(seconds, now, answer)
-
-    def _fill_storage(self, now: float) -> None:
-        while self._waiting and self.commands.store.used < self.commands.store.places:
-            self.deliver(self._waiting.pop(0), now)
-
-    # Sending.
-
-    def _submit(self, entry: _Entry, now: float) -> None:
-        text_mode = self.commands.kept["+CMGF"] == "1"
-        written = entry.octets.decode("latin-1")
-        self._record(
-            "text" if text_mode else "pdu", now, **({"text": written} if text_mode else {"hex": written})
-        )
-        try:
-            submit = (
-                self._from_text(entry.argument, written) if text_mode else _from_pdu(entry.argument, written)
-            )
-        except ProtocolError as error:
-            self._record("bad_pdu", now, why=str(error))
-            self._say(Reply(final="+CMS ERROR: 304"))
-            return
-        fault = self.faults.take("refuse", "lost_pdu", "lost_ok", "late_ok")
-        if fault is not None:
-            self._record("fault", now, kind=fault.kind)
-        if self.commands.stat not in (1, 5, 6, 7):
-            self._answer_later(Reply(final="+CMS ERROR: 331"), 0.0, now)
-        elif fault is not None and fault.kind == "refuse":
-            self._answer_later(Reply(final=f"+CMS ERROR: {fault.code}"), self.latency_s, now)
-        elif fault is None or fault.kind != "lost_pdu":
-            self._busy = True
-            self._after(self.latency_s, now, lambda at: self._accepted(submit, fault, at))
-
-    def _accepted(self, submit: SmsSubmit, fault: Fault | None, now: float) -> None:
-        """The network has the message; what the computer learns of it is another matter."""
-        self._mr = (self._mr + 1) & 0xFF
-        mr = self._mr
-        self._records += self.network.submit(submit, mr, self.commands.sim.number, now)
-        if submit.srr:
-            self._after(self.report_after_s, now, lambda at: self._report(submit, mr, now, at))
-        if submit.da.text() == self.commands.sim.number:
-            deliver = self.network.as_delivered(submit, now).encode()
-            self._after(self.report_after_s, now, lambda at: self.deliver(deliver, at))
-        reply = Reply((f"+CMGS: {mr}",))
-        self._busy = False
-        if fault is not None and fault.kind == "late_ok":
-            self._answer_later(reply, fault.seconds, now)
-        elif fault is None:
-            self._say(reply)
-
-    def _report(self, submit: SmsSubmit, mr: int, submitted_at: float, now: float) -> None:
-        tpdu = self.network.report(submit, mr, submitted_at, now).encode()
-        pdu, octets = at_pdu(tpdu)
-        match self.commands.announce(3):
-            case 1:
-                self.urc(f"+CDS: {octets}\r\n{pdu}", now)
-            case 2:
-                index = self.commands.store.put(tpdu)
-                if index is not None:
-                    self.urc(f'+CDSI: "{self.commands.store.name}",{index}', now)
-            case _:
-                self._record("report_dropped", now, mr=mr)
-
-    def _from_text(self, argument: str, written: str) -> SmsSubmit:
-        number = self.commands.string(argument.split(",", maxsplit=1)[0].strip('"'))
-        segment = split_text(self.commands.string(written), reference=0)[0]
-        return SmsSubmit(0, Address.from_text(number), 0, segment.dcs, None, (), segment.ud)
+    def _list_on(self, index: int, now: float) -> None:
+        """A row more, and the next one soon, until the modem is reset."""
+        segment = split_text("again", 0)[0]
+        scts = self.network.timestamp(now)
+        deliver = SmsDeliver(Address.from_text("10086"), 0, segment.dcs, scts, segment.udh, segment.ud)
+        pdu, octets = at_pdu(deliver.encode())
+        self._core.out += f"\r\n+CMGL: {index},0,,{octets}\r\n{pdu}\r\n".encode("ascii")
+        self._core.after(_ENDLESS_ROW_EVERY_S, now, lambda at: self._list_on(index + 1, at))
 
 
-def _from_pdu(argument: str, written: str) -> SmsSubmit:
-    tpdu = split_at_pdu(written)[1]
-    if len(tpdu) != int(argument):
-        raise ProtocolError(f"AT+CMGS announced {argument} octets, {len(tpdu)} came")
-    return SmsSubmit.decode(tpdu)
+def command_name(line: str) -> str:
+    """The name of a line's first command, in capitals: ``+CMGS``, ``D``; empty for ``AT`` alone."""
+    body = line[2:].strip().upper()
+    end = next((i for i, char in enumerate(body) if char in "=?;" or (i and not char.isalpha())), len(body))
+    return body[:end]

@@ -1,82 +1,27 @@
 """The AT commands of a simulated generic modem: a command line → answer lines and a final result (TS 27.005, 27.007).
 
-A table of names, each with what it reads, lists or sets. It holds the modem's modes and storage; it knows nothing of
-octets, time or faults (``modem.py``) or of the network (``network.py``).
+A table of names, each with what it reads, lists or sets. What is kept is in ``modem_state.py``, the message commands
+in ``modem_messages.py``; nothing here knows of octets, time or faults (``modem.py``) or of the network (``network.py``).
 """
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
-from tillbell_agent.sim.modem_store import MessageStore, Stored
-from tillbell_protocol.errors import ProtocolError
-from tillbell_protocol.sms.tpdu import SmsDeliver, at_pdu, decode_tpdu
+from tillbell_agent.sim import modem_messages as messages
+from tillbell_agent.sim.modem_card import ABSENT, PIN, PIN_TRIES, PUK, PUK_TRIES, Sim
+from tillbell_agent.sim.modem_state import ERROR, KEPT, Reply, State
+
+__all__ = ["ERROR", "Commands", "Reply", "Sim"]
 
 _BASIC = re.compile(r"([EVQXZIHSF]|&[A-Z])(\d*)(?:=(\d*))?")
 _EXTENDED = re.compile(r"(\+[A-Z]+)(=\?|\?|=(.*))?$")
-_IDENTITY = {
-    "+CGMI": "Tillbell",
-    "+GMI": "Tillbell",
-    "+CGMM": "SIM modem",
-    "+GMM": "SIM modem",
-    "+CGMR": "1.0",
-    "+GMR": "1.0",
-}
-# Modes that are only kept: name → (value after a reset, what ``=?`` lists).
-_KEPT = {
-    "+CMEE": ("0", "(0-2)"), "+CREG": ("0", "(0-2)"), "+CGREG": ("0", "(0-2)"), "+CEREG": ("0", "(0-2)"),
-    "+CMGF": ("0", "(0,1)"), "+CNMI": ("0,0,0,0,0", "(0-2),(0-3),(0-3),(0-2),(0,1)"), "+CMMS": ("0", "(0-2)"),
-    "+CSDH": ("0", "(0,1)"), "+CRC": ("0", "(0,1)"), "+CLIP": ("0", "(0,1)"), "+CFUN": ("1", "(0,1,4)"),
-    "+IPR": ("0", "(0,9600,19200,38400,57600,115200)"), "+CSMP": ("17,167,0,0", ""), "+CCWA": ("0", "(0,1)"),
-}  # fmt: skip
+_SPEEDS = (9600, 19200, 38400, 57600, 115200)
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """Information lines, then a final result. ``prompt``: instead of it, ``>`` for a message (None: not that)."""
+class Commands(State):
+    """One modem's modes and what it answers by itself."""
 
-    lines: tuple[str, ...] = ()
-    final: str = "OK"
-    prompt: str | None = None
-    reset: bool = False
-
-
-ERROR = Reply(final="ERROR")
-
-
-@dataclass(slots=True)
-class Sim:
-    """The card: its number, its PIN state."""
-
-    number: str = "+8613700137000"
-    imsi: str = "460001234567890"
-    state: str = "READY"
-    pin: str = "1234"
-    tries_left: int = 3
-    service_centre: str = "+8613800100500"
-
-
-@dataclass(slots=True)
-class Commands:
-    """One modem's modes and what it answers by itself. ``refused``: command lines it does not know, beside its own."""
-
-    sim: Sim = field(default_factory=Sim)
-    store: MessageStore = field(default_factory=MessageStore)
-    stat: int = 1  # <stat> of the registration
-    imei: str = "356938035643809"
-    echo: bool = True
-    echo_stays: bool = False  # ATE0 gets its OK, and nothing changes
-    refused: set[str] = field(default_factory=set)
-    charset: str = "GSM"
-    kept: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.reset()
-
-    def reset(self) -> None:
-        """As after power-on: every mode at its default, the echo on."""
-        self.echo, self.charset = True, "GSM"
-        self.kept = {name: default for name, (default, _) in _KEPT.items()}
+    __slots__ = ()
 
     def run(self, line: str) -> Reply:
         """A whole command line, ``AT`` included. Several commands are done in order until one fails."""
@@ -85,24 +30,12 @@ class Commands:
             return ERROR
         lines: tuple[str, ...] = ()
         reply = Reply()
-        for command in _split(body[2:].strip()):
+        for command in split_line(body[2:].strip()):
             reply = self._one(command)
             lines += reply.lines
             if reply.final != "OK" or reply.prompt is not None:
                 break
-        return Reply(lines, reply.final, reply.prompt, reply.reset)
-
-    def cms(self, code: int) -> Reply:
-        """An error in the form that +CMEE asks for (+CMS errors have numbers in every mode)."""
-        return Reply(final=f"+CMS ERROR: {code}")
-
-    def cme(self, code: int) -> Reply:
-        return ERROR if self.kept["+CMEE"] == "0" else Reply(final=f"+CME ERROR: {code}")
-
-    def announce(self, position: int) -> int:
-        """<mode>, <mt>, <bm>, <ds> or <bfr> of +CNMI."""
-        values = self.kept["+CNMI"].split(",")
-        return int(values[position]) if position < len(values) and values[position].isdigit() else 0
+        return Reply(lines, reply.final, reply.prompt, reply.reset, reply.power_off)
 
     def _one(self, command: str) -> Reply:
         if not command.startswith("+"):
@@ -111,12 +44,13 @@ class Commands:
         if match is None:
             return ERROR
         name, form, values = match[1], match[2] or "", match[3]
-        if name in _NEED_SIM and self.sim.state != "READY":
-            return self.cme(10 if self.sim.state == "NOT INSERTED" else 11)
+        refused = self.sim.cme() if name in _NEED_SIM else None
+        if refused is not None:
+            return self.cme(refused)
         handler = _TABLE.get(name)
         if handler is not None:
             return handler(self, "=" if values is not None else form, values or "")
-        if name in _KEPT:
+        if name in KEPT:
             return self._kept(name, "=" if values is not None else form, values or "")
         return ERROR
 
@@ -126,11 +60,11 @@ class Commands:
         elif command.startswith(("Z", "&F")):
             self.reset()
         elif command.startswith("I"):
-            return Reply((_IDENTITY["+CGMI"], _IDENTITY["+CGMM"], "Revision: " + _IDENTITY["+CGMR"]))
+            return Reply((_MAKER, self.model, "Revision: " + _REVISION))
         return Reply()
 
     def _kept(self, name: str, form: str, values: str) -> Reply:
-        default, listed = _KEPT[name]
+        default, listed = KEPT[name]
         if form == "=?":
             return Reply((f"{name}: {listed}",))
         if form == "?":
@@ -147,43 +81,38 @@ class Commands:
         return Reply()
 
     def _pin(self, form: str, values: str) -> Reply:
-        if self.sim.state == "NOT INSERTED":
-            return self.cme(10)
         if form == "?":
-            return Reply((f"+CPIN: {self.sim.state}",))
-        if form != "=" or self.sim.state != "SIM PIN":
+            refused = self.sim.cme() if not self.sim.state.startswith("SIM ") else None
+            return Reply((f"+CPIN: {self.sim.state}",)) if refused is None else self.cme(refused)
+        if form != "=":
             return self.cme(3)
-        if values.strip('"') == self.sim.pin:
-            self.sim.state, self.sim.tries_left = "READY", 3
-            return Reply()
-        self.sim.tries_left -= 1
-        if self.sim.tries_left <= 0:
-            self.sim.state = "SIM PUK"
-        return self.cme(16)
+        entered = [value.strip(' "') for value in values.split(",")]
+        error = self.sim.enter(entered[0], entered[1] if len(entered) > 1 else None)
+        return Reply() if error is None else self.cme(error)
 
-    def _pin_tries(self, form: str, _values: str) -> Reply:
-        return Reply((f"+CPINR: SIM PIN,{self.sim.tries_left},3",)) if form in ("", "=") else ERROR
+    def _pin_tries(self, form: str, values: str) -> Reply:
+        sim = self.sim
+        if form not in ("", "="):
+            return ERROR
+        if sim.state == ABSENT:
+            return self.cme(10)
+        rows = {PIN: f"{sim.tries_left},{PIN_TRIES}", PUK: f"{sim.puk_tries_left},{PUK_TRIES}"}
+        asked = values.strip('"')
+        return Reply(tuple(f"+CPINR: {name},{tries}" for name, tries in rows.items() if asked in ("", name)))
 
-    def _identify(self, form: str, name: str) -> Reply:
-        return Reply() if form == "=?" else Reply((_IDENTITY[name],)) if form == "" else ERROR
-
-    def _only(self, form: str, line: str) -> Reply:
-        """A command that is only asked, ``AT+CSQ`` or ``AT+CCLK?``."""
-        return Reply() if form == "=?" else Reply((line,)) if form in ("", "?") else ERROR
+    def _identify(self, form: str, words: str) -> Reply:
+        return Reply() if form == "=?" else Reply((words,)) if form == "" else ERROR
 
     def _operators(self, form: str, _values: str) -> Reply:
-        name = self.text("TILLBELL")
+        name = self.text(self.operator)
         if form == "=?":
             return Reply((f'+COPS: (2,"{name}","{name}","46000")',))
         if form == "=":
             return Reply()
         return Reply((f'+COPS: 0,0,"{name}"' if self.stat in (1, 5) else "+COPS: 0",))
 
-    def _service_centre(self, form: str, values: str) -> Reply:
-        if form == "=":
-            self.sim.service_centre = values.split(",", maxsplit=1)[0].strip('"')
-            return Reply()
-        return Reply((f'+CSCA: "{self.text(self.sim.service_centre)}",145',)) if form == "?" else ERROR
+    def _signal(self, form: str, _values: str) -> Reply:
+        return self.only(form, f"+CSQ: {self.signal},0" if self.stat in (1, 5) else "+CSQ: 99,99")
 
     def _charset(self, form: str, values: str) -> Reply:
         if form == "=?":
@@ -195,99 +124,46 @@ class Commands:
         self.charset = values.strip('"')
         return Reply()
 
-    def _service(self, form: str, _values: str) -> Reply:
+    def _speed(self, form: str, values: str) -> Reply:
         if form == "=?":
-            return Reply(("+CSMS: (0,1)",))
-        return Reply(("+CSMS: 0,1,1,1",)) if form == "?" else Reply(("+CSMS: 1,1,1",))
-
-    def _storage(self, form: str, values: str) -> Reply:
-        store = self.store
-        if form == "=?":
-            return Reply((f'+CPMS: ("{store.name}"),("{store.name}"),("{store.name}")',))
+            return Reply((f"+IPR: (0,{','.join(map(str, _SPEEDS))})",))
         if form == "?":
-            return Reply(("+CPMS: " + ",".join([f'"{store.name}",{store.used},{store.places}'] * 3),))
-        if any(name.strip('"') != store.name for name in values.split(",")):
-            return self.cms(302)
-        return Reply(("+CPMS: " + ",".join([f"{store.used},{store.places}"] * 3),))
-
-    def _send(self, form: str, values: str) -> Reply:
-        if form == "=?":
-            return Reply()
-        if self.kept["+CMGF"] == "0" and not (values.isdigit() and 7 <= int(values) <= 175):
-            return self.cms(304)
-        if not values:
-            return self.cms(304)
-        return Reply(prompt=values)
-
-    def _read(self, form: str, values: str) -> Reply:
-        if form == "=?":
-            return Reply()
-        if not values.isdigit() or int(values) > self.store.places:
-            return self.cms(321)
-        row = self.store.read(int(values))
-        # An empty place is answered with OK alone, as most modems do.
-        return Reply() if row is None else Reply(self._shown("+CMGR: ", row))
-
-    def _list(self, form: str, values: str) -> Reply:
-        if form == "=?":
-            return Reply(("+CMGL: (0-4)",))
-        names = {'"REC UNREAD"': 0, '"REC READ"': 1, '"ALL"': 4}
-        stat = names.get(values, int(values) if values.isdigit() else 0)
-        return Reply(
-            tuple(line for i, row in self.store.listed(stat) for line in self._shown(f"+CMGL: {i},", row))
-        )
-
-    def _shown(self, head: str, row: Stored) -> tuple[str, str]:
-        if self.kept["+CMGF"] == "1":
-            return self._shown_as_text(head, row)
-        pdu, octets = at_pdu(row.tpdu)
-        return f"{head}{row.stat},,{octets}", pdu
-
-    def _shown_as_text(self, head: str, row: Stored) -> tuple[str, str]:
-        words = ("REC UNREAD", "REC READ")[row.stat]
-        try:
-            tpdu = decode_tpdu(row.tpdu, "from_sc")
-            sender = tpdu.oa.text() if isinstance(tpdu, SmsDeliver) else ""
-            text = tpdu.text()
-        except ProtocolError:
-            sender, text = "", row.tpdu.hex().upper()
-        return f'{head}"{words}","{self.text(sender)}",,"26/01/01,00:00:00+00"', self.text(text)
-
-    def _delete(self, form: str, values: str) -> Reply:
-        if form == "=?":
-            return Reply((f"+CMGD: (1-{self.store.places}),(0-4)",))
-        index, _, flag = values.partition(",")
-        if not index.isdigit() or int(index) > self.store.places or flag not in ("", "0", "1", "2", "3", "4"):
-            return self.cms(321)
-        if flag not in ("", "0"):
-            self.store.delete_all(int(flag))
-        else:
-            self.store.delete(int(index))
+            return Reply((f"+IPR: {self.speed}",))
+        if form != "=" or values not in ("0", *map(str, _SPEEDS)):
+            return ERROR
+        self.speed = int(values)
         return Reply()
 
-    def text(self, text: str) -> str:
-        """A string as +CSCS says: hex of UTF-16 for UCS2 and of the octets for HEX, else as it is."""
-        if self.charset == "UCS2":
-            return text.encode("utf-16-be").hex().upper()
-        return text.encode("latin-1", "replace").hex().upper() if self.charset == "HEX" else text
-
-    def string(self, written: str) -> str:
-        """The reverse of ``text``; what is not in that form is taken as it is."""
-        try:
-            octets = bytes.fromhex(written)
-            if self.charset == "UCS2":
-                return octets.decode("utf-16-be")
-            return octets.decode("latin-1") if self.charset == "HEX" else written
-        except ValueError:
-            return written
+    def _ussd(self, form: str, values: str) -> Reply:
+        if form != "=":
+            return (
+                Reply(("+CUSD: (0-2)",)) if form == "=?" else Reply(("+CUSD: 0",)) if form == "?" else ERROR
+            )
+        if "," in values:
+            words = self.sim.credit
+            self.later.append("+CUSD: 4" if words is None else f'+CUSD: 0,"{self.text(words)}",15')
+        return Reply()
 
     def _function(self, form: str, values: str) -> Reply:
         if form == "=" and values.endswith(",1"):
             return Reply(reset=True)
         return self._kept("+CFUN", form, values)
 
+    def _power_off(self, form: str, values: str) -> Reply:
+        return Reply(power_off=True) if form == "=" and values in ("0", "1") else ERROR
 
-def _split(body: str) -> list[str]:
+    def _slot(self, form: str, values: str) -> Reply:
+        if form == "=?":
+            return Reply((f"+QUIMSLOT: (1-{len(self.cards)})",))
+        if form == "?":
+            return Reply((f"+QUIMSLOT: {self.slot}",))
+        if form != "=" or not values.isdecimal() or not 1 <= int(values) <= len(self.cards):
+            return ERROR
+        self.sim = self.cards[int(values) - 1]
+        return Reply()
+
+
+def split_line(body: str) -> list[str]:
     """The commands of a line: basic ones one after another, extended ones to the next ``;`` outside quotes."""
     found = []
     while body:
@@ -308,31 +184,55 @@ def _split(body: str) -> list[str]:
     return found
 
 
+_MAKER, _REVISION = "Tillbell", "1.0"
 _NEED_SIM = frozenset(
-    {"+CIMI", "+CMGS", "+CMGR", "+CMGL", "+CMGD", "+CPMS", "+CSCA", "+CNMI", "+CNUM", "+CMGF", "+CSMS"}
+    {
+        "+CIMI",
+        "+CMGR",
+        "+CMGL",
+        "+CMGD",
+        "+CPMS",
+        "+CSCA",
+        "+CNMI",
+        "+CNUM",
+        "+CMGF",
+        "+CSMS",
+        "+CNMA",
+        "+CUSD",
+    }
 )
 _Handler = Callable[[Commands, str, str], Reply]
 _TABLE: dict[str, _Handler] = {
-    **{name: lambda modem, form, _, name=name: modem._identify(form, name) for name in _IDENTITY},  # type: ignore[misc]
-    "+CGSN": lambda modem, form, _: modem._only(form, modem.imei),
-    "+GSN": lambda modem, form, _: modem._only(form, modem.imei),
-    "+CIMI": lambda modem, form, _: modem._only(form, modem.sim.imsi),
-    "+CNUM": lambda modem, form, _: modem._only(form, f'+CNUM: "","{modem.text(modem.sim.number)}",145'),
-    "+CSQ": lambda modem, form, _: modem._only(form, "+CSQ: 20,0" if modem.stat in (1, 5) else "+CSQ: 99,99"),
-    "+CBC": lambda modem, form, _: modem._only(form, "+CBC: 0,80,3950"),
-    "+CCLK": lambda modem, form, _: modem._only(form, '+CCLK: "26/01/01,00:00:00+00"'),
-    "+GCAP": lambda modem, form, _: modem._only(form, "+GCAP: +CGSM"),
-    "+CPAS": lambda modem, form, _: modem._only(form, "+CPAS: 0"),
+    "+CGMI": lambda modem, form, _: modem._identify(form, _MAKER),
+    "+GMI": lambda modem, form, _: modem._identify(form, _MAKER),
+    "+CGMM": lambda modem, form, _: modem._identify(form, modem.model),
+    "+GMM": lambda modem, form, _: modem._identify(form, modem.model),
+    "+CGMR": lambda modem, form, _: modem._identify(form, _REVISION),
+    "+GMR": lambda modem, form, _: modem._identify(form, _REVISION),
+    "+CGSN": lambda modem, form, _: modem.only(form, modem.imei),
+    "+GSN": lambda modem, form, _: modem.only(form, modem.imei),
+    "+CIMI": lambda modem, form, _: modem.only(form, modem.sim.imsi),
+    "+CNUM": lambda modem, form, _: modem.only(form, f'+CNUM: "","{modem.text(modem.sim.number)}",145'),
+    "+CBC": lambda modem, form, _: modem.only(form, f"+CBC: 0,80,{modem.supply_mv}"),
+    "+CCLK": lambda modem, form, _: modem.only(form, '+CCLK: "26/01/01,00:00:00+00"'),
+    "+GCAP": lambda modem, form, _: modem.only(form, "+GCAP: +CGSM"),
+    "+CPAS": lambda modem, form, _: modem.only(form, "+CPAS: 0"),
+    "+CSQ": Commands._signal,
     "+CPIN": Commands._pin,
     "+CPINR": Commands._pin_tries,
     "+COPS": Commands._operators,
-    "+CSCA": Commands._service_centre,
     "+CSCS": Commands._charset,
-    "+CSMS": Commands._service,
-    "+CPMS": Commands._storage,
-    "+CMGS": Commands._send,
-    "+CMGR": Commands._read,
-    "+CMGL": Commands._list,
-    "+CMGD": Commands._delete,
+    "+CUSD": Commands._ussd,
+    "+IPR": Commands._speed,
     "+CFUN": Commands._function,
+    "+CPOWD": Commands._power_off,
+    "+QUIMSLOT": Commands._slot,
+    "+CSCA": messages.service_centre,
+    "+CSMS": messages.service,
+    "+CNMA": messages.acknowledge,
+    "+CPMS": messages.storages,
+    "+CMGS": messages.send,
+    "+CMGR": messages.read,
+    "+CMGL": messages.list_all,
+    "+CMGD": messages.delete,
 }

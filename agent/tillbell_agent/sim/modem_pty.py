@@ -1,4 +1,4 @@
-"""The simulated modem on a pseudo-terminal: the machine's octets, clock, log and control socket, in one thread.
+"""The simulated modem on a pseudo-terminal: the machine's octets, wire, clock, log and control socket, in one thread.
 
 No behaviour of a modem is in here.
 """
@@ -11,10 +11,11 @@ import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from tillbell_agent.sim.modem import ModemMachine
 from tillbell_agent.sim.modem_control import MAX_REQUEST_OCTETS, respond
+from tillbell_agent.sim.modem_wire import Wire
 from tillbell_agent.sim.network import Record
 from tillbell_agent.sim.pty import PseudoTerminal
 
@@ -84,14 +85,67 @@ class ControlSocket:
 
 def write_log(log: TextIO, records: list[Record]) -> None:
     """One JSON object a line, flushed, so that a reader never sees half of one for long."""
-    for record in records:
-        log.write(json.dumps(record, ensure_ascii=False) + "\n")
-    log.flush()
+    if records:
+        log.write("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records))
+        log.flush()
+
+
+class Plug:
+    """The modem's end of its port: a pseudo-terminal at ``link`` while the modem is plugged in, and the wire before it."""
+
+    def __init__(self, link: Path, wire: Wire, selector: selectors.BaseSelector) -> None:
+        self._link, self._wire, self._selector = link, wire, selector
+        self._port: PseudoTerminal | None = None
+        self._last = ""
+        self._endings = 0
+
+    def follow(self, plugged: bool) -> None:
+        """Make the port be there, or not be there. It never comes back under its last name, as a real one may not."""
+        if plugged and self._port is None:
+            self._port = PseudoTerminal(self._link, self._last)
+            self._last = self._port.path
+            self._selector.register(self._port, selectors.EVENT_READ, "port")
+        elif not plugged and self._port is not None:
+            self._selector.unregister(self._port)
+            self._port.close()
+            self._port = None
+
+    def watch(self) -> None:
+        """Wait for writing only where something is left to write."""
+        if self._port is not None:
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._port.unwritten else 0)
+            self._selector.modify(self._port, events, "port")
+
+    def take_in(self, now: float) -> None:
+        if self._port is not None:
+            self._port.flush()
+            data = self._port.read()
+            if data:
+                self._wire.from_computer(data, self._port.speed(), now)
+
+    def exchange(self, machine: ModemMachine, log: TextIO, now: float) -> None:
+        """What has arrived at either end. Logged before it is answered: what a program has been told stands in the log."""
+        data = self._wire.to_modem(now)
+        if data:
+            write_log(log, machine.receive_data(data, now))
+        write_log(log, machine.tick(now) + machine.take_records())
+        if machine.endings != self._endings:
+            self._endings = machine.endings
+            self._wire.restart()
+        self._wire.from_modem(machine.bytes_to_send(), now)
+        if machine.commands.speed:  # +IPR holds from behind its own answer
+            self._wire.speed, self._wire.autobaud = machine.commands.speed, False
+        if self._port is not None:
+            self._port.write(self._wire.to_computer(now))
+
+    def close(self) -> None:
+        self.follow(False)
 
 
 def serve(
     machine: ModemMachine,
-    port: PseudoTerminal,
+    wire: Wire,
+    link: Path,
     log: TextIO,
     control: Path | None,
     wake: int,
@@ -99,39 +153,27 @@ def serve(
 ) -> None:
     """Run until ``wake`` becomes readable; ``ready`` is called once everything is open."""
     with selectors.DefaultSelector() as selector, contextlib.ExitStack() as stack:
-        selector.register(port, selectors.EVENT_READ, "port")
+        plug = Plug(link, wire, selector)
+        stack.callback(plug.close)
+        plug.follow(machine.plugged)
         selector.register(wake, selectors.EVENT_READ, "stop")
         if control is not None:
             stack.callback(ControlSocket(control, selector).close)
         ready()
         while True:
-            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if port.unwritten else 0)
-            selector.modify(port, events, "port")
-            for key, _ in selector.select(_wait(machine)):
+            plug.watch()
+            for key, _ in selector.select(_wait(machine, wire)):
                 if key.data == "stop":
                     os.read(wake, 64)
                     return
-                _attend(key.data, machine, port, log)
-            write_log(log, machine.tick(time.monotonic()) + machine.take_records())
-            _write(machine, port)
+                if key.data == "port":
+                    plug.take_in(time.monotonic())
+                else:
+                    key.data(machine)
+            plug.exchange(machine, log, time.monotonic())
+            plug.follow(machine.plugged)
 
 
-def _wait(machine: ModemMachine) -> float | None:
-    deadline = machine.next_deadline()
-    return None if deadline is None else max(0.0, deadline - time.monotonic())
-
-
-def _attend(who: Any, machine: ModemMachine, port: PseudoTerminal, log: TextIO) -> None:
-    if who == "port":
-        port.flush()
-        # Logged before it is answered: what a program has been told stands in the log.
-        write_log(log, machine.receive_data(port.read(), time.monotonic()))
-        _write(machine, port)
-    else:
-        who(machine)
-
-
-def _write(machine: ModemMachine, port: PseudoTerminal) -> None:
-    data = machine.bytes_to_send()
-    if data:
-        port.write(data)
+def _wait(machine: ModemMachine, wire: Wire) -> float | None:
+    deadlines = [at for at in (machine.next_deadline(), wire.next_deadline()) if at is not None]
+    return None if not deadlines else max(0.0, min(deadlines) - time.monotonic())

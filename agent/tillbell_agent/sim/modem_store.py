@@ -1,4 +1,4 @@
-"""The message storage of a simulated modem: one memory with numbered places, as +CPMS, +CMGR, +CMGL and +CMGD see it."""
+"""The message storages of a simulated modem: memories with numbered places, as +CPMS, +CMGR, +CMGL and +CMGD see them."""
 
 from dataclasses import dataclass
 
@@ -53,3 +53,31 @@ class MessageStore:
     def delete_all(self, flag: int) -> None:
         """<delflag> of +CMGD: 1 what was read … 4 everything."""
         self._rows = {} if flag == 4 else {i: row for i, row in self._rows.items() if row.stat == UNREAD}
+
+
+class Storages:
+    """SM, ME and SR, and which of them is read (mem1), written (mem2) and received into (mem3)."""
+
+    def __init__(self) -> None:
+        self.stores = {
+            name: MessageStore(name, places) for name, places in (("SM", 30), ("ME", 100), ("SR", 10))
+        }
+        self.chosen = ["SM", "SM", "SM"]
+
+    @property
+    def reading(self) -> MessageStore:
+        return self.stores[self.chosen[0]]
+
+    @property
+    def receiving(self) -> MessageStore:
+        return self.stores[self.chosen[2]]
+
+    def choose(self, names: list[str]) -> bool:
+        """One to three names, as +CPMS gives them; an empty one stays. False: nothing changed."""
+        known = all(name in ("", *self.stores) for name in names)
+        if not known or not 1 <= len(names) <= 3:
+            return False
+        self.chosen = [name or old for name, old in zip(names, self.chosen, strict=False)] + self.chosen[
+            len(names) :
+        ]
+        return True

@@ -7,20 +7,26 @@ that closes the port, or dies, does not end it.
 import contextlib
 import os
 import pty
+import termios
 import tty
 from pathlib import Path
 
+_SPEEDS = {
+    getattr(termios, f"B{speed}"): speed
+    for speed in (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600)
+    if hasattr(termios, f"B{speed}")
+}
 # What is written while nobody reads: more than this is lost, as on a real line.
 MAX_UNREAD_OCTETS = 65_536
 
 
 class PseudoTerminal:
-    """Raw, so that octets pass unchanged and nothing is echoed by the line itself. Use as a context manager."""
+    """Raw, so that octets pass unchanged and nothing is echoed by the line itself. Use as a context manager. Never ``other_than``."""
 
-    def __init__(self, link: Path) -> None:
+    def __init__(self, link: Path, other_than: str = "") -> None:
         self._link = link
         self._unwritten = bytearray()
-        self.master, self._slave = pty.openpty()
+        self.master, self._slave = _open(other_than)
         self.path = os.ttyname(self._slave)
         tty.setraw(self._slave)
         os.set_blocking(self.master, False)
@@ -46,6 +52,10 @@ class PseudoTerminal:
             return os.read(self.master, 65_536)
         except BlockingIOError:
             return b""
+
+    def speed(self) -> int:
+        """What a program has set the port to, in bit/s; 0: a speed that this system has no name for."""
+        return _SPEEDS.get(termios.tcgetattr(self._slave)[5], 0)
 
     def write(self, data: bytes) -> None:
         """Into the port; what does not fit is kept for ``flush``, up to a limit."""
@@ -77,3 +87,15 @@ class PseudoTerminal:
         beside = self._link.with_name(f".{self._link.name}.{os.getpid()}")
         beside.symlink_to(self.path)
         beside.replace(self._link)
+
+
+def _open(other_than: str) -> tuple[int, int]:
+    """A pseudo-terminal of another name: names that are free again are given out first."""
+    first = pty.openpty()
+    if os.ttyname(first[1]) != other_than:
+        return first
+    try:
+        return pty.openpty()
+    finally:
+        for descriptor in first:
+            os.close(descriptor)
