@@ -1,6 +1,7 @@
 """``status``, ``queue``, ``txn`` and ``send`` without a running agent: they read and write its store."""
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from till import Till, configuration
 
 from tillbell_agent.cli import main
+from tillbell_agent.modem.conditions import NEXT_STEP, WAITS_FOR, Condition
 
 Say = pytest.CaptureFixture[str]
 
@@ -123,3 +125,47 @@ def test_a_damaged_store_is_an_error_in_one_line(config: str, tmp_path: Path, ca
         assert main([verb, "--config", config]) == 3
     assert main(["send", "--config", config, "--to", "owner", "x"]) == 2
     assert capsys.readouterr().err.count("Traceback") == 0
+
+
+def running(condition: Condition, **more: Any) -> dict[str, Any]:
+    """What an agent answers whose modem is in a condition."""
+    modem = {
+        "name": "sim1", "port": "/dev/ttyUSB2", "open": True, "ready": False, "condition": condition.value,
+        "doing": "doing this", "since_s": 200.0, "waits_for": WAITS_FOR[condition], "next_step": NEXT_STEP[condition],
+        "model": "SIMCOM SIM800", "operator": None, "signal_dbm": None, "ladder": [], "alarm": None,
+    }  # fmt: skip
+    return {
+        "running": True, "device": "till-1", "version": "1", "uptime_s": 7300.0, "alarms": [], "sources": [],
+        "recipients": [], "day": "2026-11-21", "today": [], "messages": {}, "modems": [modem | more],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("condition", Condition)
+def test_status_says_of_each_condition_what_since_when_what_it_waits_for_and_what_next(
+    config: str, capsys: Say, monkeypatch: pytest.MonkeyPatch, condition: Condition
+) -> None:
+    monkeypatch.setattr("tillbell_agent.cli.common.ask", lambda *_: running(condition))
+    code = main(["status", "--config", config])
+    said = capsys.readouterr().out
+    assert "running for 2 h 1 min" in said
+    assert not re.search(r"time-?out", said)
+    if condition is Condition.READY:
+        assert code == 0
+        assert "modem sim1 (/dev/ttyUSB2): doing this for 3 min; SIMCOM SIM800" in said
+        return
+    assert code == 1
+    words = condition.value.replace("_", " ")
+    assert f"NOT READY, {words} for 3 min (doing this), waits for {WAITS_FOR[condition]}" in said
+    assert f"  next: {NEXT_STEP[condition]}" in said.splitlines()
+
+
+def test_status_shows_the_steps_of_recovery_and_an_alarm(
+    config: str, capsys: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ladder = [{"step": "AT+CFUN=1,1", "at_s_ago": 70, "outcome": "no answer"}]
+    told = running(Condition.READY, ladder=ladder, alarm="another SIM than before")
+    monkeypatch.setattr("tillbell_agent.cli.common.ask", lambda *_: told)
+    assert main(["status", "--config", config]) == 1
+    said = capsys.readouterr().out.splitlines()
+    assert "  recovery: AT+CFUN=1,1, 1 min ago: no answer" in said
+    assert "  ALARM another SIM than before" in said
