@@ -22,8 +22,8 @@ CLI = REPO / "agent" / "tillbell_agent" / "cli"
 LAYERS = (
     ("tillbell_protocol.link",),
     ("tillbell_protocol",),
-    ("notify", "pos", "modem", "retry", "config*", "moment", "finding"),
-    ("shell", "outbox", "ledger", "database", "pairings", "store_health"),
+    ("notify", "pos", "modem", "retry", "config*", "moment", "finding", "incoming"),
+    ("shell", "outbox", "inbox", "ledger", "database", "pairings", "store_health"),
     # What the runner wires together.
     (
         "register",
@@ -46,8 +46,8 @@ OUTSIDE_WORLD = frozenset(
 )
 RANDOMNESS = frozenset({"random", "secrets", "uuid"})
 MAY_TOUCH_THE_WORLD = ("shell", "cli", "sim", "console", "collector")
-MAY_HOLD_SQL = ("outbox", "ledger", "database", "pairings")
-PURE = ("notify", "pos", "modem", "retry")
+MAY_HOLD_SQL = ("outbox", "inbox", "ledger", "database", "pairings")
+PURE = ("notify", "pos", "modem", "retry", "incoming")
 SQL = re.compile(
     r"\b(SELECT\s.+\sFROM|INSERT\s+(OR\s+\w+\s+)?INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM|CREATE\s+TABLE|PRAGMA)\b",
     re.S,

@@ -154,13 +154,17 @@ class Courier:
                 self._to_commit.append(lambda: self._report(tpdu, moment, early=early))
                 self._to_forget.append(stored)
             case MessageReceived(tpdu, stored):
-                self._to_commit.append(lambda: self._outbox.keep_incoming(self.name, tpdu, moment.unix))
+                self._to_commit.append(lambda: self._register.inbox.keep(self.name, tpdu, moment.unix))
                 self._to_forget.append(stored)
 
     def settle(self, now: float) -> None:
-        """Commit what happened; only then may the modem forget what it received."""
-        if not self._to_commit:
-            return
+        """Commit what happened; only then may the modem forget what it received, and is it read here."""
+        if self._to_commit:
+            self._commit(now)
+        for received in self._register.inbox.take_in(now):
+            self._log.info("message_received", sender=short_number(received.sender), **received.in_short())
+
+    def _commit(self, now: float) -> None:
         with transaction(self._register.connection):
             for change in self._to_commit:
                 change()

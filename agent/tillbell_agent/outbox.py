@@ -305,12 +305,6 @@ class Outbox:
             codes.setdefault(recipient, []).append(code)
         return codes
 
-    def keep_incoming(self, modem: str, tpdu: bytes, now: int) -> None:
-        """Keep what a modem received before the modem may forget it."""
-        self._connection.execute(
-            "INSERT INTO incoming (modem, tpdu, received_at) VALUES (?, ?, ?)", (modem, tpdu, now)
-        )
-
     def _select(self, where: str, values: tuple[Any, ...]) -> list[Message]:
         return list(self._rows(f"SELECT {_COLUMNS} FROM message WHERE {where}", values))
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from tillbell_agent.config import Config, RecipientConfig
 from tillbell_agent.database import transaction, truncate_wal
+from tillbell_agent.inbox import Inbox
 from tillbell_agent.ledger import Entry, Ledger
 from tillbell_agent.moment import Moment
 from tillbell_agent.notify.text import TextContext, render
@@ -50,12 +51,14 @@ class Register:
     random: Callable[[int], bytes]
     ledger: Ledger = field(init=False)
     outbox: Outbox = field(init=False)
+    inbox: Inbox = field(init=False)
     wal_to_truncate: bool = False
     more_held: bool = True
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.connection)
         self.outbox = Outbox(self.connection)
+        self.inbox = Inbox(self.connection)
 
     def hear(self, source: str, heard: TransactionCompleted, currency: str, now: Moment) -> Entry | None:
         """Make a transaction durable with all its messages; None: this source has told it before."""
@@ -137,6 +140,7 @@ class Register:
             self.outbox.forget(now.unix - self.config.ledger_days * _DAY_S)
             self.outbox.wipe(now.unix - _WIPE_TEXT_AFTER_S, now.unix - self.config.ledger_days * _DAY_S)
             self.ledger.forget_before(oldest.isoformat())
+            self.inbox.keep_house(now.unix, self.config.ledger_days * _DAY_S)
         self.erase()
 
     def _is_rest_of_newest(self, source: str, fragment: Transaction, now: Moment) -> bool:
