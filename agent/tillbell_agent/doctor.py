@@ -158,9 +158,7 @@ def _state_directory(evidence: Evidence) -> Check:
 def _store(evidence: Evidence) -> Check:
     store = evidence.store
     if store.trouble is not None:
-        if store.absent:
-            return Check("store", WARN, store.trouble, "Start tillbell run")
-        return Check("store", FAIL, store.trouble, "Run this as the agent's user, or as root")
+        return Check("store", WARN if store.absent else FAIL, store.trouble, store.step)
     if store.problems:
         damage = f"it is damaged: {'; '.join(store.problems)}"
         step = "Stop the agent, copy the state directory away, and start it again"

@@ -32,12 +32,13 @@ class OutboxHealth:
 
 @dataclass(frozen=True, slots=True)
 class StoreHealth:
-    """``trouble``: why the rest is not known; ``absent``: because there is no store yet.
+    """``trouble``: why the rest is not known, and ``step``: what to do about that; ``absent``: there is no store yet.
 
     ``bindings``: recipient → its pairing.
     """
 
     trouble: str | None = None
+    step: str = "Start tillbell run"
     absent: bool = False
     schema: int = 0
     newest_schema: int = len(MIGRATIONS)
@@ -57,10 +58,10 @@ def examine(state_dir: Path, now: int, since: int) -> StoreHealth:
     try:
         connection = open_for_reading(state_dir)
     except StoreError as error:
-        absent = not sizes[FILE_NAME]
-        return StoreHealth(trouble=str(error), absent=absent, octets=sizes[FILE_NAME], set_aside=aside)
+        return _not_opened(error, sizes[FILE_NAME], aside)
     except OSError as error:
-        return StoreHealth(trouble=f"{state_dir} cannot be read: {error.strerror}", set_aside=aside)
+        why = f"{state_dir} cannot be read: {error.strerror}"
+        return StoreHealth(trouble=why, step="Run this as the agent's user, or as root", set_aside=aside)
     try:
         return StoreHealth(
             schema=connection.execute("PRAGMA user_version").fetchone()[0],
@@ -76,6 +77,13 @@ def examine(state_dir: Path, now: int, since: int) -> StoreHealth:
         return StoreHealth(problems=(str(error),), octets=sizes[FILE_NAME], set_aside=aside)
     finally:
         connection.close()
+
+
+def _not_opened(error: StoreError, octets: int, aside: tuple[str, ...]) -> StoreHealth:
+    if isinstance(error.__cause__, sqlite3.Error):  # not a database, or damaged in its first page
+        return StoreHealth(problems=(str(error),), octets=octets, set_aside=aside)
+    step = "Start tillbell run" if not octets else "Install the tillbell that wrote it"
+    return StoreHealth(trouble=str(error), step=step, absent=not octets, octets=octets, set_aside=aside)
 
 
 def _quick_check(connection: sqlite3.Connection) -> tuple[str, ...]:

@@ -136,7 +136,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str, str]] = {
         "store", WARN, "no state", "tillbell run",
     ),
     "store may not be read": (
-        {"store": StoreHealth(trouble="/x cannot be read: Permission denied")},
+        {"store": StoreHealth(trouble="/x cannot be read: Permission denied", step="Run this as root")},
         "store", FAIL, "Permission denied", "as root",
     ),
     "store is damaged": (

@@ -92,7 +92,14 @@ def test_a_file_that_is_no_database_is_told_in_words(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_bytes(b"garbage" * 400)
     health = examine(tmp_path, NOON, 0)
     assert not health.absent
-    assert "not a database" in str(health.trouble)
+    assert "not a database" in health.problems[0]
+
+
+def test_a_store_of_a_newer_version_is_told_with_its_own_next_step(till: Till) -> None:
+    till.register.connection.execute("PRAGMA user_version=99")
+    health = examine(till.folder, NOON, 0)
+    assert "newer tillbell" in str(health.trouble)
+    assert health.step == "Install the tillbell that wrote it"
 
 
 def test_a_store_set_aside_is_named(till: Till) -> None:
