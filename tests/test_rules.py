@@ -23,11 +23,13 @@ LAYERS = (
     ("tillbell_protocol.link",),
     ("tillbell_protocol",),
     ("notify", "pos", "modem", "retry", "config*", "moment", "finding", "incoming"),
-    ("shell", "outbox", "inbox", "ledger", "database", "pairings", "store_health"),
+    ("shell", "outbox", "inbox", "ledger", "database", "pairings", "store_health", "rescue", "retention"),
     # What the runner wires together.
     (
         "register",
         "courier",
+        "routes",
+        "status_reports",
         "line",
         "listening",
         "modem_line",
@@ -46,7 +48,7 @@ OUTSIDE_WORLD = frozenset(
 )
 RANDOMNESS = frozenset({"random", "secrets", "uuid"})
 MAY_TOUCH_THE_WORLD = ("shell", "cli", "sim", "console", "collector")
-MAY_HOLD_SQL = ("outbox", "inbox", "ledger", "database", "pairings")
+MAY_HOLD_SQL = ("outbox", "inbox", "ledger", "database", "pairings", "rescue", "retention")
 PURE = ("notify", "pos", "modem", "retry", "incoming")
 SQL = re.compile(
     r"\b(SELECT\s.+\sFROM|INSERT\s+(OR\s+\w+\s+)?INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM|CREATE\s+TABLE|PRAGMA)\b",

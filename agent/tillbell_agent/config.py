@@ -18,6 +18,7 @@ from tillbell_agent.config_checks import (
     one_line,
     one_of,
     phone,
+    prefix,
     timezone,
 )
 from tillbell_agent.config_fields import ConfigError, Places, Problem, Table
@@ -79,12 +80,13 @@ class SourceConfig:
 
 @dataclass(frozen=True, slots=True)
 class ModemConfig:
-    """One GSM modem. ``pin_file``: a file of mode 0600 that holds the SIM's PIN."""
+    """One GSM modem. ``pin_file``: a file of mode 0600 that holds the SIM's PIN. ``prefixes``: the numbers it is for."""
 
     name: str
     port: str
     baudrate: int = 115200
     pin_file: Path | None = None
+    prefixes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +241,7 @@ def _modem(table: Table, base: Path) -> ModemConfig:
         port=_port(table, base),
         baudrate=table.integer("baudrate", 115200, check=between(300, 4_000_000)),
         pin_file=base / pin_file if pin_file else None,
+        prefixes=table.list_of_text("prefixes", check=prefix),
     )
     table.finish()
     return modem

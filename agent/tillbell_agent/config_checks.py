@@ -54,6 +54,13 @@ def phone(value: str) -> str | None:
     )
 
 
+def prefix(value: str) -> str | None:
+    """The beginning of phone numbers, as ``phone`` has them."""
+    if re.fullmatch(r"\+?[0-9]{1,14}", value):
+        return None
+    return f'"{value}" begins no phone number. Write digits, with + before a country code: "+86"'
+
+
 def one_line(maximum: int) -> Check:
     """A check that accepts texts of at most ``maximum`` printable characters."""
 

@@ -121,6 +121,15 @@ class Table:
             return Table(self._places, (*self._path, key), {})
         return Table(self._places, (*self._path, key), self._take(key, dict, {}, None))
 
+    def list_of_text(self, key: str, *, check: Check) -> tuple[str, ...]:
+        """A list of texts, each of which passes ``check``; may be missing."""
+        values = self._take(key, list, [], None)
+        for value in values:
+            why = check(value) if isinstance(value, str) else f"{shown(value)} is no text in quotes"
+            if why is not None:
+                self.complain(key, why=f'"{key}" in {self.title}: {why}')
+        return tuple(value for value in values if isinstance(value, str))
+
     def lists_of_text(self, key: str) -> dict[str, tuple[str, ...]]:
         """A table of lists of texts, such as ``[source.labels]``."""
         found: dict[str, tuple[str, ...]] = {}

@@ -6,7 +6,6 @@ committed after the next command is on its way, so that no fsync lies between on
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from tillbell_agent.database import StoreError, transaction
 from tillbell_agent.modem.events import (
@@ -27,59 +26,45 @@ from tillbell_agent.moment import Moment
 from tillbell_agent.outbox import LONGEST_PAUSE_S, Message, State
 from tillbell_agent.register import Register
 from tillbell_agent.retry import Action, ActionKind, Outcome, next_action
-from tillbell_agent.segments import age_s, split, submit
+from tillbell_agent.routes import Routes
+from tillbell_agent.segments import Journey, age_s, message_and_part, split, submit
 from tillbell_agent.shell.log import Log, short_number
+from tillbell_agent.status_reports import StatusReports
 from tillbell_protocol.errors import ProtocolError
 from tillbell_protocol.sms.address import Address
-from tillbell_protocol.sms.segment import Segment
-from tillbell_protocol.sms.status import Outcome as ReportOutcome
-from tillbell_protocol.sms.tpdu import SmsStatusReport, decode_tpdu
 
-# Tags name a segment to the session: the message's id and the part, of which a message has at most 255.
-_PARTS = 256
-# Status reports that come before their segment's answer; one segment is open at a time.
-_MOST_EARLY = 8
+# How long a modem that cannot send keeps a message that it has begun, before another begins it anew.
+LEASE_S = 60.0
 # The wall clock may jump: a pause that it ends is looked at this often all the same.
 _LONGEST_LOOK_S = 60.0
-
-
-@dataclass(slots=True)
-class _Journey:
-    """A claimed message on its way: its segments, those not taken yet, and whether the first of them is with the modem."""
-
-    message: Message
-    segments: list[Segment]
-    parts_left: list[int]
-    with_modem: bool = False
-    handed_over: bool = False
-
-    @property
-    def tag(self) -> int:
-        return self.message.id * _PARTS + self.parts_left[0]
 
 
 class Courier:
     """``jitter`` gives a number in [0, 1) for pauses between tries. Call ``settle`` after writing what is to be sent."""
 
     def __init__(
-        self, name: str, session: Session, register: Register, log: Log, jitter: Callable[[], float]
-    ) -> None:
+        self, name: str, session: Session, register: Register, log: Log, jitter: Callable[[], float],
+        routes: Routes | None = None,
+    ) -> None:  # fmt: skip
         self.name = name
         self.session = session
         self.sent = 0
         self._register = register
         self._outbox = register.outbox
+        self._routes = routes or Routes()
+        self._reports = StatusReports(name, register, log)
         self._log = log
         self._jitter = jitter
         self._stopping = False
-        self._journey: _Journey | None = None
+        self._journey: Journey | None = None
         self._ahead: Message | None = None
         self._to_commit: list[Callable[[], None]] = []
-        self._early: list[bytes] = []
         self._undecided = False  # a failure waits for its decision, which may hold back all others
         self._to_forget: list[StoredAt | None] = []
+        self._to_release: list[int] = []
         # The queue is looked at when it has changed, or when something in it falls due; not at every turn.
-        self._seen_revision = -1
+        self._seen: tuple[int, frozenset[str]] | None = None
+        self._not_ready_since: float | None = None
         self._look_at: float | None = None
         self._repeat_look_at: float | None = 0.0
         self._held_until = 0.0
@@ -98,15 +83,22 @@ class Courier:
         """When the queue is to be looked at again though nothing was put into it."""
         if self._stopping:
             return None
+        if not self.session.ready:
+            return _earliest(self._repeat_look_at, self._lease_ends)
         waits = self._ahead is not None if self._journey is None else not self._journey.with_modem
-        look_at = self._held_until if waits or self._outbox.revision != self._seen_revision else self._look_at
-        if look_at is None or not self.session.ready:
-            return self._repeat_look_at
-        look_at = max(look_at, self._held_until)
-        return look_at if self._repeat_look_at is None else min(look_at, self._repeat_look_at)
+        changed = self._seen is None or self._outbox.revision != self._seen[0]
+        look_at = self._held_until if waits or changed else self._look_at
+        look_at = None if look_at is None else max(look_at, self._held_until)
+        return _earliest(look_at, self._repeat_look_at)
+
+    @property
+    def _lease_ends(self) -> float | None:
+        """When what this modem has begun and cannot go on with comes back into the queue."""
+        waits = self._journey is not None and not self._journey.with_modem
+        return None if self._not_ready_since is None or not waits else self._not_ready_since + LEASE_S
 
     def recover(self, now: float, moment: Moment) -> None:
-        """Settle what was under way when the agent last ended: what was never handed over is simply due again."""
+        """Settle what was under way when the agent last ended."""
         with transaction(self._register.connection):
             for message in self._outbox.claimed():
                 self._settle_interrupted(message, now, moment)
@@ -117,18 +109,42 @@ class Courier:
             return
         if self._repeat_look_at is not None and now >= self._repeat_look_at:
             self._repeat_due(now, moment)
-        if not self.session.ready or now < self._held_until:
+        is_held = now < self._held_until
+        with_modem = self._journey is not None and self._journey.with_modem
+        self._routes.told(self.name, now, ready=self.session.ready or with_modem, held=is_held)
+        if with_modem:
             return
+        if not self.session.ready or is_held:
+            self._give_back(now, moment)
+            return
+        self._not_ready_since = None
         if self._journey is not None:
             self._send(now, moment)
             return
         self.trouble = None
         while self._journey is None:
-            message = self._ahead or self._claim(now, moment)
+            message = self._ahead or self._reserve(now, moment)
             self._ahead = None
             if message is None:
                 return
             self._start(message, now, moment)
+
+    def _give_back(self, now: float, moment: Moment) -> None:
+        """The modem cannot send: what nobody began is another's at once, what it began when the lease ends."""
+        if self._not_ready_since is None:
+            self._not_ready_since = now
+        if self._ahead is not None:
+            self._outbox.release(self._ahead.id)
+            self._ahead = None
+        journey, ends = self._journey, self._lease_ends
+        if journey is None or ends is None or now < ends:
+            return
+        self._journey = None
+        self._to_release.append(journey.message.id)
+        word = f"modem {self.name} cannot go on with it"
+        self._to_commit.append(
+            lambda: self._outbox.requeue(journey.message.id, moment.unix, word, moment.unix)
+        )
 
     def on_event(self, event: ModemEvent, now: float, moment: Moment) -> None:
         """One event of the session."""
@@ -147,11 +163,10 @@ class Courier:
             case SegmentNotSent(_, why):
                 self._failed(Outcome.NOT_SENT, None, why, now, moment)
             case LateAnswer(tag, mr):
-                self._late(tag, mr, moment)
+                self._to_commit.append(lambda: self._reports.late_answer(tag, mr, moment))
             case StatusReportReceived(tpdu, stored):
                 is_open = self._journey is not None and self._journey.handed_over
-                early = self._early if is_open else None
-                self._to_commit.append(lambda: self._report(tpdu, moment, early=early))
+                self._to_commit.append(lambda: self._reports.take(tpdu, moment, answer_open=is_open))
                 self._to_forget.append(stored)
             case MessageReceived(tpdu, stored):
                 self._to_commit.append(lambda: self._register.inbox.keep(self.name, tpdu, moment.unix))
@@ -170,22 +185,23 @@ class Courier:
                 change()
         self._to_commit.clear()
         self._undecided = False
+        for message_id in self._to_release:
+            self._outbox.release(message_id)
+        self._to_release.clear()
         for stored in filter(None, self._to_forget):
             self.session.forget(stored, now)
         self._to_forget.clear()
 
-    def _claim(self, now: float, moment: Moment) -> Message | None:
-        is_due = self._look_at is not None and now >= self._look_at
-        if self._outbox.revision == self._seen_revision and not is_due:
+    def _reserve(self, now: float, moment: Moment) -> Message | None:
+        seen = (self._outbox.revision, self._routes.able(now))
+        if seen == self._seen and (self._look_at is None or now < self._look_at):
             return None
-        revision = self._outbox.revision
-        with transaction(self._register.connection):
-            message = self._outbox.claim(self.name, moment.unix)
+        message = self._outbox.reserve(moment.unix, self._routes.of(self.name, now))
         if message is None:
-            due_at = self._outbox.next_due_at()
-            self._seen_revision = revision
-            pause_s = None if due_at is None else min(max(due_at - moment.unix, 0.5), _LONGEST_LOOK_S)
-            self._look_at = None if pause_s is None else now + pause_s
+            self._seen = seen
+            due_at = self._outbox.next_due_at(moment.unix)
+            due = None if due_at is None else now + min(max(due_at - moment.unix, 0.5), _LONGEST_LOOK_S)
+            self._look_at = _earliest(due, self._routes.next_change(now))
         return message
 
     def _repeat_due(self, now: float, moment: Moment) -> None:
@@ -206,16 +222,24 @@ class Courier:
             Address.from_text(message.phone)
         except ProtocolError as error:
             self._log.error("message_refused", id=message.id, why=error)
-            word = str(error)
-            self._to_commit.append(lambda: self._outbox.mark(message.id, State.REFUSED, word, moment.unix))
+            self._end_unsent(message, State.REFUSED, str(error), moment)
             return
-        done = self._outbox.parts_sent(message.id)
+        if age_s(message, moment) > message.expires_at - message.created_at:
+            # Something of it may be out: then "expired" would claim to know more than anybody does.
+            state = State.UNKNOWN if message.unknowns else State.EXPIRED
+            self._end_unsent(message, state, "not sent in time", moment)
+            return
+        done = self._outbox.parts_sent(message.id, self.name)
         left = [part for part in range(len(segments)) if part not in done]
         if not left:  # its last answer came late, after it was queued again
-            self._to_commit.append(lambda: self._outbox.mark(message.id, State.SENT, "accepted", moment.unix))
+            self._end_unsent(message, State.SENT, "accepted", moment)
             return
-        self._journey = _Journey(message, segments, left)
+        self._journey = Journey(message, segments, left)
         self._send(now, moment)
+
+    def _end_unsent(self, message: Message, state: State, word: str, moment: Moment) -> None:
+        self._to_release.append(message.id)
+        self._to_commit.append(lambda: self._outbox.mark(message.id, state, word, moment.unix))
 
     def _send(self, now: float, moment: Moment) -> None:
         journey = self._journey
@@ -231,22 +255,24 @@ class Courier:
         if journey is None:
             self.session.withdraw(now)
             return
-        ahead = self._ahead
+        message_id = journey.message.id
         try:
             with transaction(self._register.connection):
-                self._outbox.hand_over(journey.message.id, journey.parts_left[0], self.name, moment.unix)
-                if ahead is None and len(journey.parts_left) == 1 and not self._stopping:
-                    ahead = self._outbox.claim(self.name, moment.unix)  # shares this commit's fsync
+                if not journey.claimed:
+                    self._outbox.claim(message_id, self.name, moment.unix)
+                self._outbox.hand_over(message_id, journey.parts_left[0], self.name, moment.unix)
         except StoreError:
             self.session.withdraw(now)  # what cannot be made durable is not sent
             raise
-        self._ahead = ahead
-        self._early.clear()  # what came before cannot be about this segment
+        journey.claimed = True
+        self._reports.handed_over()
         journey.handed_over = True
         self.session.hand_over(now)
+        if self._ahead is None and len(journey.parts_left) == 1 and not self._stopping:
+            self._ahead = self._reserve(now, moment)  # so that the next AT+CMGS waits for nothing
 
     def _sent(self, tag: int, mr: int, now: float, moment: Moment) -> None:
-        message_id, part = divmod(tag, _PARTS)
+        message_id, part = message_and_part(tag)
         self.sent += 1
         self._to_commit.append(lambda: self._outbox.segment_sent(message_id, part, mr, moment.unix))
         journey = self._journey
@@ -259,7 +285,8 @@ class Courier:
             return
         self._log.info("message_sent", id=message_id, to=short_number(journey.message.phone), modem=self.name)
         self._to_commit.append(lambda: self._outbox.mark(message_id, State.SENT, "accepted", moment.unix))
-        self._to_commit.append(lambda: self._report_early(moment))
+        self._to_commit.append(lambda: self._reports.answered(moment))
+        self._to_release.append(message_id)
         self._journey = None
         self.pump(now, moment)
 
@@ -274,13 +301,18 @@ class Courier:
         self._log.warning(
             "segment_failed", id=message.id, modem=self.name, outcome=outcome.name.lower(), answer=word
         )
-        self._to_commit.append(lambda: self._decide(message, outcome, answer, word, now, moment))
+        self._to_release.append(message.id)
+        if not journey.claimed:
+            self._to_commit.append(lambda: self._outbox.count_try(message.id, self.name))
+        attempts = message.attempts + 1
+        self._to_commit.append(lambda: self._decide(message, attempts, outcome, answer, word, now, moment))
         if outcome is Outcome.UNKNOWN:
-            self._to_commit.append(lambda: self._report_early(moment))
+            self._to_commit.append(lambda: self._reports.answered(moment))
 
     def _decide(
         self,
         message: Message,
+        attempts: int,
         outcome: Outcome,
         answer: AnswerClass | None,
         word: str,
@@ -294,7 +326,7 @@ class Courier:
             answer=answer,
             message_class=message.message_class,
             message_format=message.format,
-            attempts=message.attempts,
+            attempts=attempts,
             unknowns=unknowns,
             age_s=age_s(message, moment),
             lifetime_s=message.expires_at - message.created_at,
@@ -320,8 +352,11 @@ class Courier:
                 self._outbox.requeue(message.id, due, word, moment.unix)
                 self.session.sweep(now)
             case ActionKind.HOLD_SIM:
+                if self._routes.others(self.name, now):
+                    due = moment.unix
                 self._outbox.requeue(message.id, due, word, moment.unix)
                 self._held_until = now + action.delay_s
+                self._routes.told(self.name, now, ready=self.session.ready, held=True)
                 self.trouble = f"held for {action.delay_s:.0f} s: {word}"
             case ActionKind.SEND_AGAIN_MARKED:
                 self._outbox.mark_unknown(message.id, word, due, moment.unix)
@@ -338,63 +373,14 @@ class Courier:
     def _settle_interrupted(self, message: Message, now: float, moment: Moment) -> None:
         if self._outbox.open_parts(message.id):
             word = "the agent ended before the modem answered"
-            self._decide(message, Outcome.UNKNOWN, None, word, now, moment)
-        elif self._all_sent(message):
+            self._decide(message, message.attempts, Outcome.UNKNOWN, None, word, now, moment)
+        elif self._reports.all_sent(message):
             self._outbox.mark(message.id, State.SENT, "accepted", moment.unix)
         else:
             self._outbox.requeue(
                 message.id, moment.unix, "interrupted before it was handed over", moment.unix
             )
 
-    def _late(self, tag: int, mr: int, moment: Moment) -> None:
-        """An answer after all: what was unknown was sent, so it need not be repeated."""
-        message_id, part = divmod(tag, _PARTS)
 
-        def note() -> None:
-            self._outbox.segment_sent(message_id, part, mr, moment.unix)
-            message = self._outbox.message(message_id)
-            if message.state in {State.UNKNOWN, State.QUEUED} and self._all_sent(message):
-                self._outbox.mark(message_id, State.SENT, "accepted, answered late", moment.unix)
-
-        self._to_commit.append(note)
-
-    def _report(self, tpdu: bytes, moment: Moment, *, early: list[bytes] | None = None) -> None:
-        """A status report: match it, and see whether its message is now delivered.
-
-        One that comes before the answer to its own segment has no match yet: it is put into ``early`` and looked at
-        again when that answer has come, or has not.
-        """
-        try:
-            report = decode_tpdu(tpdu, "from_sc")
-        except ProtocolError as error:
-            self._log.warning("status_report_unreadable", modem=self.name, why=error)
-            return
-        final = {ReportOutcome.DELIVERED, ReportOutcome.FAILED}
-        if not isinstance(report, SmsStatusReport) or report.outcome() not in final:
-            return  # the service centre still tries, or does not tell
-        delivered = report.outcome() is ReportOutcome.DELIVERED
-        message = self._outbox.report(
-            self.name, report.mr, report.ra.text(), "delivered" if delivered else "failed"
-        )
-        if message is None and early is not None and len(early) < _MOST_EARLY:
-            early.append(tpdu)
-        elif message is None:
-            self._log.info("status_report_unmatched", modem=self.name, mr=report.mr)
-        elif not delivered:
-            word = f"status report: {report.outcome().value} ({report.st.octet:#04x})"
-            self._outbox.mark(message.id, State.REFUSED, word, moment.unix)
-        elif message.state in {State.SENT, State.UNKNOWN} and self._all_delivered(message):
-            self._outbox.mark(message.id, State.DELIVERED, "delivered", moment.unix)
-
-    def _all_sent(self, message: Message) -> bool:
-        return message.body is not None and len(self._outbox.parts_sent(message.id)) == len(split(message))
-
-    def _report_early(self, moment: Moment) -> None:
-        """The segment's answer is known or lost: reports that came before it find it now, or nobody."""
-        for tpdu in self._early:
-            self._report(tpdu, moment)
-
-    def _all_delivered(self, message: Message) -> bool:
-        parts = None if message.body is None else len(split(message))
-        known, undelivered = self._outbox.parts(message.id)
-        return not undelivered and (parts is None or known == parts)
+def _earliest(*times: float | None) -> float | None:
+    return min((time for time in times if time is not None), default=None)

@@ -14,6 +14,8 @@ from tillbell_agent.moment import Moment
 from tillbell_protocol.event import MONEY_SIGN, Kind, Settlement, Transaction
 from tillbell_protocol.pan import TruncatedPan
 
+# Rows dropped in one step of housekeeping, so that it never stalls a line.
+_MOST_AT_ONCE = 2000
 _COLUMNS = "id, seq, source, heard_at, day, currency, day_total_minor, event"
 
 
@@ -113,15 +115,17 @@ class Ledger:
         return int(row[0]) if row else 0
 
     def forget_before(self, day: str) -> int:
-        """Drop the rows up to the last one of a day before ``day`` that owe nobody anything; totals and keys stay.
+        """Drop the oldest rows, up to the last one of a day before ``day``, that owe nobody anything; totals and keys stay.
 
-        Rows of a clock that was not set go by their place among the others. Returns how many went.
+        Rows of a clock that was not set go by their place among the others. Returns how many went, at most
+        ``_MOST_AT_ONCE``.
         """
         return self._connection.execute(
-            "DELETE FROM ledger WHERE id <= (SELECT max(id) FROM ledger WHERE day < ? AND heard_at IS NOT NULL)"
-            " AND id NOT IN (SELECT ledger_id FROM message"
-            " WHERE state IN ('held', 'queued', 'claimed', 'unknown') AND ledger_id IS NOT NULL)",
-            (day,),
+            "DELETE FROM ledger WHERE id IN (SELECT id FROM ledger AS l"
+            " WHERE id <= (SELECT max(id) FROM ledger WHERE day < ? AND heard_at IS NOT NULL)"
+            " AND NOT EXISTS (SELECT 1 FROM message AS m WHERE m.ledger_id = l.id"
+            " AND m.state IN ('held', 'queued', 'claimed', 'unknown')) ORDER BY id LIMIT ?)",
+            (day, _MOST_AT_ONCE),
         ).rowcount
 
     def _was_heard(self, source: str, key: str) -> bool:

@@ -2,7 +2,8 @@
 
 ``held`` (a sealed recipient that is not paired) → ``queued`` → ``claimed`` → ``sent`` → ``delivered``, or ``refused``,
 ``unknown``, ``expired``. Each segment is marked ``handed`` before the modem gets its last octet, so that after a crash
-the outbox knows which outcomes are open. Times are Unix seconds; the caller commits.
+the outbox knows which outcomes are open. Until then a message is only reserved, in memory: one process sends at a time,
+and what it had not handed over when it died is simply due again. Times are Unix seconds; the caller commits.
 """
 
 import sqlite3
@@ -11,18 +12,29 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from tillbell_agent.moment import EARLIEST_TRUSTED
-
 # The order in which classes leave when several wait.
 PRIORITY = {"alert": 0, "service": 1, "txn": 2, "report": 3, "receipt": 4, "promo": 5}
 # Longest pause that is ever ordered between tries. A not_before further away than this means that the clock has
 # jumped back since it was written, and the message is due.
 LONGEST_PAUSE_S = 3600
+# Messages looked at in one step, so that it never stalls a line.
+_MOST_AT_ONCE = 2000
 
 _COLUMNS = (
     "id, recipient, phone, format, class, state, ledger_id, counter, body, left_out,"
     " created_at, expires_at, not_before, attempts, unknowns, repeated, modem, last_answer, updated_at"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Which phones may be taken: the first of ``prefixes`` that a phone begins with decides, else ``otherwise``."""
+
+    prefixes: tuple[tuple[str, bool], ...] = ()
+    otherwise: bool = True
+
+
+ANYBODY = Route()
 
 
 class State(Enum):
@@ -54,7 +66,7 @@ class Message:
     left_out: str | None
     created_at: int
     expires_at: int
-    not_before: int
+    not_before: int  # 0: at once (queued), or never again (unknown)
     attempts: int
     unknowns: int
     repeated: bool
@@ -84,6 +96,7 @@ class Outbox:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._reserved: set[int] = set()
         self.revision = 0  # counts what may have made a message due, so that nobody has to poll
 
     def put(self, draft: Draft, now: int) -> int:
@@ -99,7 +112,7 @@ class Outbox:
             (
                 draft.recipient, draft.phone, draft.format, draft.message_class, PRIORITY[draft.message_class],
                 state.value, draft.ledger_id, draft.counter, draft.body, ",".join(draft.left_out) or None,
-                draft.trouble, now, now + draft.lifetime_s, now, now,
+                draft.trouble, now, now + draft.lifetime_s, 0, now,
             ),
         )  # fmt: skip
         return int(cursor.lastrowid or 0)
@@ -111,7 +124,7 @@ class Outbox:
             "UPDATE message SET state = ?, phone = ?, body = ?, counter = ?, left_out = ?, not_before = ?, expires_at = ?,"
             " updated_at = ? WHERE id = ? AND state = ?",
             (
-                State.QUEUED.value, draft.phone, draft.body, draft.counter, ",".join(draft.left_out) or None, now,
+                State.QUEUED.value, draft.phone, draft.body, draft.counter, ",".join(draft.left_out) or None, 0,
                 now + draft.lifetime_s, now, message_id, State.HELD.value,
             ),
         )  # fmt: skip
@@ -120,24 +133,39 @@ class Outbox:
         """The oldest messages that wait for ``recipient`` to be paired."""
         return self._select("state = 'held' AND recipient = ? ORDER BY id LIMIT ?", (recipient, limit))
 
-    def claim(self, modem: str, now: int) -> Message | None:
-        """Take the next due message for ``modem``: by class, then in the order of events. None: nothing is due."""
-        found = self._select(
-            "state = 'queued' AND (not_before <= ?1 OR not_before > ?1 + ?2) ORDER BY priority, id LIMIT 1",
-            (now, LONGEST_PAUSE_S),
+    def reserve(self, now: int, route: Route = ANYBODY) -> Message | None:
+        """The next due message that ``route`` allows, for the caller alone until ``release``; None: nothing is due.
+
+        By class, then in the order of events. Nothing is written.
+        """
+        where, values = _condition(route)
+        query = (
+            "SELECT id FROM message WHERE state = 'queued' AND (not_before <= ? OR not_before > ?)"
+            f" AND {where} ORDER BY priority, id"
         )
-        if not found:
-            return None
+        for (message_id,) in self._connection.execute(query, (now, now + LONGEST_PAUSE_S, *values)):
+            if message_id not in self._reserved:
+                self._reserved.add(message_id)
+                return self.message(message_id)
+        return None
+
+    def release(self, message_id: int) -> None:
+        """Whoever reserved it has done with it; what is queued may be reserved again."""
+        self._reserved.discard(message_id)
+        self.revision += 1
+
+    def claim(self, message_id: int, modem: str, now: int) -> None:
+        """One more try of a reserved message begins, by ``modem``: to be committed with its first ``hand_over``."""
         self._connection.execute(
             "UPDATE message SET state = 'claimed', modem = ?, attempts = attempts + 1, updated_at = ? WHERE id = ?",
-            (modem, now, found[0].id),
+            (modem, now, message_id),
         )
-        return self.message(found[0].id)
 
-    def next_due_at(self) -> int | None:
-        """The earliest ``not_before`` of what is queued; None: the queue is empty."""
+    def next_due_at(self, now: int) -> int | None:
+        """The earliest ``not_before`` after ``now`` of what is queued; None: nothing waits for its time."""
         row = self._connection.execute(
-            "SELECT min(not_before) FROM message WHERE state = 'queued'"
+            "SELECT min(not_before) FROM message WHERE state = 'queued' AND not_before > 0 AND not_before > ?",
+            (now,),
         ).fetchone()
         return None if row[0] is None else int(row[0])
 
@@ -155,10 +183,15 @@ class Outbox:
             (mr, now, message_id, part),
         )
 
-    def parts_sent(self, message_id: int) -> set[int]:
-        """The parts (from 0) of a message that the network has taken: they are not sent again."""
-        query = "SELECT part FROM segment WHERE message_id = ? AND state IN ('sent', 'delivered')"
-        return {row[0] for row in self._connection.execute(query, (message_id,))}
+    def parts_sent(self, message_id: int, modem: str) -> set[int]:
+        """The parts (from 0) of a message that the network has taken from ``modem``: they are not sent again by it.
+
+        Parts from two numbers never become one message on a phone, so another modem begins at the first part.
+        """
+        query = (
+            "SELECT part FROM segment WHERE message_id = ? AND modem = ? AND state IN ('sent', 'delivered')"
+        )
+        return {row[0] for row in self._connection.execute(query, (message_id, modem))}
 
     def open_parts(self, message_id: int) -> set[int]:
         """The parts whose outcome is open: handed over, no answer."""
@@ -177,6 +210,12 @@ class Outbox:
         self._connection.execute(
             "UPDATE message SET state = 'unknown', last_answer = ?, not_before = ?, updated_at = ? WHERE id = ?",
             (answer, repeat_at, now, message_id),
+        )
+
+    def count_try(self, message_id: int, modem: str) -> None:
+        """One more try of this message ended before anything was handed over."""
+        self._connection.execute(
+            "UPDATE message SET attempts = attempts + 1, modem = ? WHERE id = ?", (modem, message_id)
         )
 
     def count_unknown(self, message_id: int) -> None:
@@ -206,14 +245,18 @@ class Outbox:
         ``outcome`` is ``delivered`` or ``failed``. ``mr`` has 8 bits and wraps, hence the newest. Returns the message
         as it is now; it is delivered when its last segment is.
         """
-        found = "SELECT s.message_id, s.part FROM segment s JOIN message m ON m.id = s.message_id WHERE "
-        newest = " AND m.phone = ? ORDER BY s.at DESC, s.message_id DESC LIMIT 1"
+        found = "SELECT s.message_id, s.part FROM segment s CROSS JOIN message m ON m.id = s.message_id"
         row = self._connection.execute(
-            f"{found} s.modem = ? AND s.mr = ? AND s.state = 'sent' {newest}", (modem, mr, phone)
+            f"{found} WHERE s.modem = ? AND s.mr = ? AND s.state = 'sent' AND m.phone = ?"
+            " ORDER BY s.at DESC, s.message_id DESC LIMIT 1",
+            (modem, mr, phone),
         ).fetchone()
         if row is None:  # a segment whose answer was lost has no mr: the report itself is its answer
             row = self._connection.execute(
-                f"{found} s.modem = ? AND s.state = 'handed' AND m.state = 'unknown' {newest}", (modem, phone)
+                "SELECT s.message_id, s.part FROM message m CROSS JOIN segment s ON s.message_id = m.id"
+                " WHERE m.state = 'unknown' AND m.phone = ? AND s.modem = ? AND s.state = 'handed'"
+                " ORDER BY m.id DESC, s.at DESC LIMIT 1",
+                (phone, modem),
             ).fetchone()
         if row is None:
             return None
@@ -235,46 +278,21 @@ class Outbox:
         return self._select("state = 'claimed' ORDER BY id", ())
 
     def to_repeat(self) -> list[Message]:
-        """Messages of unknown outcome that will be repeated, those that are due first coming first."""
-        return self._select("state = 'unknown' AND not_before > 0 ORDER BY not_before, id", ())
-
-    def expire(self, now: int) -> int:
-        """End what is no longer worth sending; returns how many.
-
-        A message written while the clock was not set yet is spared: its age cannot be known.
-        """
-        return self._connection.execute(
-            "UPDATE message SET state = 'expired', last_answer = 'not sent in time', updated_at = ?1"
-            " WHERE state = 'queued' AND expires_at < ?1 AND created_at >= ?2",
-            (now, EARLIEST_TRUSTED),
-        ).rowcount
-
-    def wipe(self, texts_before: int, sealed_before: int) -> int:
-        """Erase bodies that are final and older than these moments; sealed ones are only ciphertext and stay longer."""
-        return self._connection.execute(
-            "UPDATE message SET body = NULL WHERE body IS NOT NULL"
-            " AND state IN ('sent', 'delivered', 'refused', 'expired')"
-            " AND updated_at < CASE format WHEN 'text' THEN ? ELSE ? END",
-            (texts_before, sealed_before),
-        ).rowcount
-
-    def forget(self, before: int) -> None:
-        """Drop messages that have been final since ``before``, with their segments; check codes stay.
-
-        It reads the whole table (50 ms for five weeks of a busy shop), once an hour: an index on ``updated_at`` would
-        write 13 KiB more flash with every sale.
-        """
-        final = "state IN ('sent', 'delivered', 'refused', 'expired', 'unknown') AND not_before = 0 AND updated_at < ?"
-        old = self._connection.execute(f"SELECT id FROM message WHERE {final}", (before,)).fetchall()
-        self._connection.executemany("DELETE FROM segment WHERE message_id = ?", old)
-        self._connection.executemany("DELETE FROM message WHERE id = ?", old)
+        """Messages of unknown outcome that will be repeated, the first of them, those that are due first coming first."""
+        where = "state = 'unknown' AND not_before > 0 ORDER BY not_before, id LIMIT ?"
+        return self._select(where, (_MOST_AT_ONCE,))
 
     def message(self, message_id: int) -> Message:
         """One message; KeyError where there is none."""
-        found = self._select("id = ?", (message_id,))
-        if not found:
+        found = self.find(message_id)
+        if found is None:
             raise KeyError(message_id)
-        return found[0]
+        return found
+
+    def find(self, message_id: int) -> Message | None:
+        """One message; None: it was forgotten."""
+        found = self._select("id = ?", (message_id,))
+        return found[0] if found else None
 
     def of_entry(self, ledger_id: int) -> list[Message]:
         """Every message that a ledger row made."""
@@ -288,9 +306,7 @@ class Outbox:
 
     def counts(self) -> dict[tuple[str, str], int]:
         """How many messages each (recipient, state) has."""
-        rows = self._connection.execute(
-            "SELECT recipient, state, count(*) FROM message GROUP BY recipient, state"
-        )
+        rows = self._connection.execute("SELECT recipient, state, count FROM message_count WHERE count > 0")
         return {(recipient, state): count for recipient, state, count in rows}
 
     def keep_code(self, recipient: str, seq: int, code: str) -> None:
@@ -314,3 +330,12 @@ class Outbox:
             fields[5] = State(fields[5])
             fields[15] = bool(fields[15])
             yield Message(*fields)
+
+
+def _condition(route: Route) -> tuple[str, list[str | int]]:
+    """A route as a condition on ``phone``, and its values."""
+    if not route.prefixes:
+        return str(int(route.otherwise)), []
+    cases = " ".join(f"WHEN substr(phone, 1, ?) = ? THEN {int(allowed)}" for _, allowed in route.prefixes)
+    values = [value for prefix, _ in route.prefixes for value in (len(prefix), prefix)]
+    return f"CASE {cases} ELSE {int(route.otherwise)} END", values

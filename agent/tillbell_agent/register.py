@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from tillbell_agent import retention
 from tillbell_agent.config import Config, RecipientConfig
 from tillbell_agent.database import transaction, truncate_wal
 from tillbell_agent.inbox import Inbox
@@ -136,9 +137,9 @@ class Register:
             return
         oldest = now.day - timedelta(days=self.config.ledger_days)
         with transaction(self.connection):
-            self.outbox.expire(now.unix)
-            self.outbox.forget(now.unix - self.config.ledger_days * _DAY_S)
-            self.outbox.wipe(now.unix - _WIPE_TEXT_AFTER_S, now.unix - self.config.ledger_days * _DAY_S)
+            retention.expire(self.connection, now.unix)
+            retention.forget(self.connection, now.unix - self.config.ledger_days * _DAY_S, now.unix)
+            retention.wipe(self.connection, now.unix - _WIPE_TEXT_AFTER_S, now.unix)
             self.ledger.forget_before(oldest.isoformat())
             self.inbox.keep_house(now.unix, self.config.ledger_days * _DAY_S)
         self.erase()

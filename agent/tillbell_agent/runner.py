@@ -119,9 +119,9 @@ class Runner:
             self._recovered = True
 
     def _serve_modems(self, now: float) -> None:
-        """Write first, commit behind: the modem works while the disk does."""
+        """Write first, commit behind: the modem works while the disk does. The least loaded one chooses first."""
         moment = self._clock.moment()
-        for modem in self._modems:
+        for modem in sorted(self._modems, key=lambda modem: modem.courier.sent):
             self._guarded(partial(modem.courier.pump, now, moment))
             modem.flush()
             self._guarded(partial(modem.courier.settle, now))

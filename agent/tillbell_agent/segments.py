@@ -1,5 +1,7 @@
 """An outbox message becomes the segments and SMS-SUBMIT TPDUs that carry it; pure."""
 
+from dataclasses import dataclass
+
 from tillbell_agent.moment import EARLIEST_TRUSTED, Moment
 from tillbell_agent.outbox import Message
 from tillbell_protocol.armor import armor
@@ -11,6 +13,30 @@ from tillbell_protocol.sms.validity import RelativeValidity
 
 # A service centre takes nothing shorter.
 _SHORTEST_VALIDITY_S = 300
+
+# Tags name a segment to the session: the message's id and the part, of which a message has at most 255.
+_PARTS = 256
+
+
+@dataclass(slots=True)
+class Journey:
+    """A claimed message on its way: its segments, those not taken yet, and whether the first of them is with the modem."""
+
+    message: Message
+    segments: list[Segment]
+    parts_left: list[int]
+    with_modem: bool = False
+    handed_over: bool = False  # the part that is with the modem
+    claimed: bool = False  # any part: the try is counted
+
+    @property
+    def tag(self) -> int:
+        return self.message.id * _PARTS + self.parts_left[0]
+
+
+def message_and_part(tag: int) -> tuple[int, int]:
+    """A tag → (the message's id, the part from 0)."""
+    return divmod(tag, _PARTS)
 
 
 def age_s(message: Message, moment: Moment) -> int:

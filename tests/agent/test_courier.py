@@ -129,11 +129,18 @@ def test_handed_over_is_durable_before_the_modem_gets_the_pdu(shift: Shift, till
     assert at_pdu[:2] == [("prompt", 0), ("pdu", 1)]
 
 
-def test_the_next_message_is_claimed_with_the_commit_of_the_hand_over(shift: Shift, till: Till) -> None:
+def test_a_claim_costs_no_commit_of_its_own_and_the_next_message_is_reserved_ahead(
+    shift: Shift, till: Till
+) -> None:
+    shift.run_until_ready()
     put(till, "one")
     put(till, "two")
+    before = till.register.connection.total_changes
+    shift.turn()
+    assert till.register.connection.total_changes == before, "nothing is written before the prompt"
     assert shift.run(30, lambda: bool(shift.logged("pdu")))
-    assert shift.states() == ["claimed", "claimed"]
+    assert shift.states() == ["claimed", "queued"]
+    assert till.register.outbox.reserve(NOON) is None
     assert shift.run(30, lambda: shift.states() == ["delivered", "delivered"])
     assert [shown.text for shown in shift.shown()] == ["one", "two"]
 
@@ -357,7 +364,6 @@ def test_killed_before_the_hand_over_a_text_is_simply_due_again(till: Till) -> N
     shift.before_event = lambda event: None
     shift.courier._hand_over = lambda now, moment: None  # type: ignore[method-assign]
     assert shift.run(30, lambda: bool(shift.seen(SegmentPrompted)))
-    assert shift.states()[0] == "claimed"
     again = restart(shift, till)
     assert again.states() == ["queued", "queued"]
     assert again.run(60, lambda: len(again.shown()) == 1)

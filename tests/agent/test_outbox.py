@@ -12,8 +12,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from till import HQ, NOON, OWNER
 
+from tillbell_agent import retention
 from tillbell_agent.database import open_database
-from tillbell_agent.outbox import LONGEST_PAUSE_S, PRIORITY, Draft, Outbox, State
+from tillbell_agent.outbox import LONGEST_PAUSE_S, PRIORITY, Draft, Outbox, Route, State
 
 TEXT = Draft("owner", OWNER, "text", "txn", 3 * 86_400, body=b"paid")
 SEALED = Draft(
@@ -26,10 +27,20 @@ def outbox(tmp_path: Path) -> Outbox:
     return Outbox(open_database(tmp_path))
 
 
+def take(outbox: Outbox, modem: str = "sim1", at: int = NOON) -> int | None:
+    """Reserve the next message and claim it, as a courier does with its first hand-over; its id."""
+    message = outbox.reserve(at)
+    if message is None:
+        return None
+    outbox.claim(message.id, modem, at)
+    outbox.release(message.id)
+    return message.id
+
+
 def sent(outbox: Outbox, draft: Draft = TEXT, mr: int = 1, modem: str = "sim1", at: int = NOON) -> int:
     """A message of one segment that the network has taken under ``mr``."""
     message_id = outbox.put(draft, at)
-    assert outbox.claim(modem, at) is not None
+    outbox.claim(message_id, modem, at)
     outbox.hand_over(message_id, 0, modem, at)
     outbox.segment_sent(message_id, 0, mr, at)
     outbox.mark(message_id, State.SENT, "accepted", at)
@@ -50,14 +61,14 @@ def test_what_is_put_comes_back_whole(outbox: Outbox) -> None:
         b"\x50sealed",
         "rrn,batch",
     )
-    assert (message.created_at, message.expires_at, message.not_before) == (NOON, NOON + 35 * 86_400, NOON)
+    assert (message.created_at, message.expires_at, message.not_before) == (NOON, NOON + 35 * 86_400, 0)
     assert (message.attempts, message.unknowns, message.repeated) == (0, 0, False)
 
 
 def test_a_message_without_a_body_is_held_until_it_is_filled(outbox: Outbox) -> None:
     message_id = outbox.put(replace(SEALED, body=None, counter=None), NOON)
     assert outbox.message(message_id).state is State.HELD
-    assert outbox.claim("sim1", NOON) is None
+    assert outbox.reserve(NOON) is None
     assert [message.id for message in outbox.held("hq", 5)] == [message_id]
     outbox.fill(message_id, SEALED, NOON + 40 * 86_400)
     message = outbox.message(message_id)
@@ -68,7 +79,7 @@ def test_a_message_without_a_body_is_held_until_it_is_filled(outbox: Outbox) -> 
 def test_a_message_that_can_never_have_a_body_is_refused_with_the_reason(outbox: Outbox) -> None:
     message = outbox.message(outbox.put(replace(TEXT, body=None, trouble="amount too long"), NOON))
     assert (message.state, message.last_answer) == (State.REFUSED, "amount too long")
-    assert outbox.claim("sim1", NOON) is None
+    assert outbox.reserve(NOON) is None
 
 
 @given(st.lists(st.sampled_from(sorted(PRIORITY)), min_size=1, max_size=12))
@@ -79,23 +90,42 @@ def test_classes_leave_in_their_order_and_each_in_the_order_of_events(
     outbox = Outbox(open_database(tmp_path_factory.mktemp("order")))
     ids = {outbox.put(replace(TEXT, message_class=word), NOON): word for word in classes}
     left = []
-    while (message := outbox.claim("sim1", NOON)) is not None:
-        left.append(message.id)
+    while (message_id := take(outbox)) is not None:
+        left.append(message_id)
     assert left == sorted(ids, key=lambda message_id: (PRIORITY[ids[message_id]], message_id))
+
+
+def test_a_reserved_message_is_nobody_elses_and_nothing_of_it_is_written(outbox: Outbox) -> None:
+    message_id = outbox.put(TEXT, NOON)
+    reserved = outbox.reserve(NOON)
+    assert reserved is not None
+    assert (reserved.id, outbox.message(message_id).state) == (message_id, State.QUEUED)
+    assert outbox.reserve(NOON) is None
+    outbox.release(message_id)
+    assert outbox.reserve(NOON) == reserved
 
 
 def test_a_claim_counts_the_try_and_takes_the_message_away(outbox: Outbox) -> None:
     message_id = outbox.put(TEXT, NOON)
-    claimed = outbox.claim("sim1", NOON)
-    assert claimed is not None
-    assert (claimed.id, claimed.state, claimed.attempts, claimed.modem) == (
-        message_id,
-        State.CLAIMED,
-        1,
-        "sim1",
-    )
-    assert outbox.claim("sim2", NOON) is None
+    assert take(outbox) == message_id
+    claimed = outbox.message(message_id)
+    assert (claimed.state, claimed.attempts, claimed.modem) == (State.CLAIMED, 1, "sim1")
+    assert outbox.reserve(NOON) is None
     assert [message.id for message in outbox.claimed()] == [message_id]
+
+
+def test_a_route_takes_only_its_phones_and_leaves_the_order_alone(outbox: Outbox) -> None:
+    german = outbox.put(replace(TEXT, phone="+491700000001"), NOON)
+    chinese = outbox.put(TEXT, NOON)
+    others = Route((("+8613", False), ("+86", True)), otherwise=True)
+    reserved = outbox.reserve(NOON, others)
+    assert reserved is not None
+    assert reserved.id == german
+    assert outbox.reserve(NOON, others) is None
+    assert outbox.reserve(NOON, Route(otherwise=False)) is None
+    reserved = outbox.reserve(NOON, Route((("+8613", True),), otherwise=False))
+    assert reserved is not None
+    assert reserved.id == chinese
 
 
 def test_a_message_waits_for_its_time_but_a_clock_that_jumped_back_makes_none_wait_for_years(
@@ -103,22 +133,44 @@ def test_a_message_waits_for_its_time_but_a_clock_that_jumped_back_makes_none_wa
 ) -> None:
     message_id = outbox.put(TEXT, NOON)
     outbox.requeue(message_id, NOON + 60, "busy", NOON)
-    assert outbox.next_due_at() == NOON + 60
-    assert outbox.claim("sim1", NOON + 59) is None
-    assert outbox.claim("sim1", NOON + 60 - LONGEST_PAUSE_S - 1) is not None
+    assert outbox.next_due_at(NOON) == NOON + 60
+    assert outbox.next_due_at(NOON + 60) is None
+    assert outbox.reserve(NOON + 59) is None
+    assert take(outbox, at=NOON + 60 - LONGEST_PAUSE_S - 1) == message_id
     outbox.requeue(message_id, NOON + 60, "busy", NOON)
-    assert outbox.claim("sim1", NOON + 60) is not None
+    assert take(outbox, at=NOON + 60) == message_id
+
+
+def test_what_waits_for_nothing_leaves_whatever_the_clock_says(outbox: Outbox) -> None:
+    message_id = outbox.put(TEXT, NOON)
+    assert take(outbox, at=NOON - 1800) == message_id
+
+
+def test_a_clock_that_is_set_shortens_and_lengthens_no_wait_and_ages_nothing(outbox: Outbox) -> None:
+    waits, fresh, final = outbox.put(TEXT, NOON), outbox.put(TEXT, NOON), sent(outbox, SEALED)
+    outbox.requeue(waits, NOON + 60, "busy", NOON)
+    unknown = outbox.put(TEXT, NOON)
+    outbox.mark_unknown(unknown, "no answer", NOON + 90, NOON)
+    ten_years = 3652 * 86_400
+    retention.clock_set(outbox._connection, ten_years)
+    assert outbox.message(waits).not_before == NOON + 60 + ten_years
+    assert outbox.message(unknown).not_before == NOON + 90 + ten_years
+    assert outbox.message(fresh).not_before == 0
+    assert retention.expire(outbox._connection, NOON + ten_years + TEXT.lifetime_s) == 0
+    assert retention.expire(outbox._connection, NOON + ten_years + TEXT.lifetime_s + 1) == 2
+    assert outbox.message(final).created_at == NOON
 
 
 def test_parts_that_the_network_took_stay_taken_when_the_rest_is_tried_again(outbox: Outbox) -> None:
     message_id = outbox.put(SEALED, NOON)
-    outbox.claim("sim1", NOON)
+    take(outbox)
     outbox.hand_over(message_id, 0, "sim1", NOON)
     outbox.segment_sent(message_id, 0, 9, NOON)
     outbox.hand_over(message_id, 1, "sim1", NOON)
-    assert (outbox.parts_sent(message_id), outbox.open_parts(message_id)) == ({0}, {1})
+    assert (outbox.parts_sent(message_id, "sim1"), outbox.open_parts(message_id)) == ({0}, {1})
     outbox.requeue(message_id, NOON, "no network", NOON)
-    assert outbox.parts_sent(message_id) == {0}
+    assert outbox.parts_sent(message_id, "sim1") == {0}
+    assert outbox.parts_sent(message_id, "sim2") == set(), "parts of two numbers never become one message"
 
 
 def test_a_repetition_begins_at_the_first_part_with_another_body(outbox: Outbox) -> None:
@@ -128,7 +180,7 @@ def test_a_repetition_begins_at_the_first_part_with_another_body(outbox: Outbox)
     outbox.repeat(message_id, b"(repeat) paid", NOON, NOON)
     message = outbox.message(message_id)
     assert (message.state, message.body, message.repeated) == (State.QUEUED, b"(repeat) paid", True)
-    assert outbox.parts_sent(message_id) == outbox.open_parts(message_id) == set()
+    assert outbox.parts_sent(message_id, "sim1") == outbox.open_parts(message_id) == set()
     assert outbox.to_repeat() == []
 
 
@@ -148,7 +200,7 @@ def test_a_report_finds_the_newest_segment_of_that_number_modem_and_phone(outbox
 
 def test_a_report_is_the_answer_that_was_lost(outbox: Outbox) -> None:
     message_id = outbox.put(TEXT, NOON)
-    outbox.claim("sim1", NOON)
+    take(outbox)
     outbox.hand_over(message_id, 0, "sim1", NOON)
     assert outbox.report("sim1", 44, OWNER, "delivered") is None, "nobody says yet that its answer was lost"
     outbox.mark_unknown(message_id, "no answer", NOON + 60, NOON)
@@ -160,33 +212,52 @@ def test_a_report_is_the_answer_that_was_lost(outbox: Outbox) -> None:
 def test_what_is_too_old_expires_but_not_by_a_clock_that_was_set_meanwhile(outbox: Outbox) -> None:
     late, early = outbox.put(TEXT, NOON), outbox.put(TEXT, 200)
     held = outbox.put(replace(SEALED, body=None), NOON)
-    assert outbox.expire(NOON + TEXT.lifetime_s) == 0
-    assert outbox.expire(NOON + 90 * 86_400) == 1
+    assert retention.expire(outbox._connection, NOON + TEXT.lifetime_s) == 0
+    assert retention.expire(outbox._connection, NOON + 90 * 86_400) == 1
     states = [outbox.message(message_id).state for message_id in (late, early, held)]
     assert states == [State.EXPIRED, State.QUEUED, State.HELD]
 
 
 def test_words_of_final_messages_are_wiped_and_those_still_owed_are_not(outbox: Outbox) -> None:
     final, owed, sealed = sent(outbox), outbox.put(TEXT, NOON), sent(outbox, SEALED, mr=2)
-    assert outbox.wipe(NOON + 1, NOON - 1) == 1
+    later = sent(outbox, mr=3)
+    assert retention.wipe(outbox._connection, NOON + 1, NOON + 5) == 1
     assert outbox.message(final).body is None
     assert outbox.message(owed).body == b"paid"
     assert outbox.message(sealed).body == SEALED.body
-    assert outbox.wipe(NOON + 1, NOON + 1) == 1
+    assert outbox.message(later).body is not None, "what is owed is passed only when it is final"
+    outbox.mark(owed, State.EXPIRED, "too late", NOON)
+    assert retention.wipe(outbox._connection, NOON + 1, NOON + 5) == 2
+    assert outbox.message(later).body is None
+    assert retention.wipe(outbox._connection, NOON + 1, NOON + 5) == 0
 
 
 def test_final_messages_are_forgotten_with_their_segments_and_check_codes_stay(outbox: Outbox) -> None:
-    final, owed = sent(outbox), outbox.put(TEXT, NOON)
+    owed, final = outbox.put(replace(SEALED, body=None), NOON), sent(outbox)
     outbox.keep_code("owner", 1, "123456")
-    expired = outbox.put(TEXT, NOON)
+    expired, young = outbox.put(TEXT, NOON), outbox.put(TEXT, NOON)
     outbox.mark(expired, State.EXPIRED, "too late", NOON)
-    outbox.forget(NOON + 1)
+    outbox.mark(young, State.EXPIRED, "too late", NOON + 2)
+    assert retention.forget(outbox._connection, NOON + 1, NOON + 5) == 2
     for gone in (final, expired):
         with pytest.raises(KeyError):
             outbox.message(gone)
-    assert outbox.message(owed).id == owed
+    assert [outbox.message(kept).id for kept in (owed, young)] == [owed, young]
     assert outbox.parts(final) == (0, 0)
     assert outbox.codes(1) == {"owner": ["123456"]}
+
+
+@pytest.mark.parametrize("wrong", [200, NOON + 3652 * 86_400])
+def test_what_a_wrong_clock_dated_goes_by_its_place(outbox: Outbox, wrong: int) -> None:
+    undated = sent(outbox, at=wrong)
+    assert retention.forget(outbox._connection, NOON, NOON) == retention.wipe(outbox._connection, NOON, NOON) == 0
+    sent(outbox, at=NOON - 100)
+    last = sent(outbox, at=wrong)
+    assert retention.wipe(outbox._connection, NOON, NOON) == 2
+    assert outbox.message(undated).body is None
+    assert retention.forget(outbox._connection, NOON, NOON) == 2
+    assert outbox.find(undated) is None
+    assert outbox.find(last) is not None
 
 
 def test_counts_and_recent_say_what_there_is(outbox: Outbox) -> None:

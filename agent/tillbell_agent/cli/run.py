@@ -19,6 +19,7 @@ from tillbell_agent.modem_line import ModemLine
 from tillbell_agent.pairings import Pairings
 from tillbell_agent.pos.registry import make_dialect
 from tillbell_agent.register import Register
+from tillbell_agent.routes import Routes
 from tillbell_agent.runner import Runner
 from tillbell_agent.shell.clock import Clock
 from tillbell_agent.shell.control import ControlServer
@@ -91,7 +92,8 @@ def _assemble(config: Config, connection: sqlite3.Connection) -> _Agent:
         log.error("second_place", why=guard.alarm)
     listeners = [_listener(source, config, register, log) for source in config.sources]
     now = clock.monotonic()
-    modems = [_modem(modem, register, now, log) for modem in config.modems]
+    routes = Routes({modem.name: modem.prefixes for modem in config.modems})
+    modems = [_modem(modem, register, now, log, routes) for modem in config.modems]
     verbs = Verbs(config, listeners, modems, register, guard, clock)
     control = ControlServer(config.state_dir, verbs.answer)
     watch = SelectorWatch()
@@ -110,7 +112,7 @@ def _listener(source: SourceConfig, config: Config, register: Register, log: Log
     return Listener(source, currency, dialect, register, lambda: ListenPort(line), log)
 
 
-def _modem(modem: ModemConfig, register: Register, now: float, log: Log) -> ModemLine:
+def _modem(modem: ModemConfig, register: Register, now: float, log: Log, routes: Routes) -> ModemLine:
     pin = _pin(modem)
     connection, name, written_at = register.connection, f"pin refused {modem.name}", _pin_written_at(modem)
     settings = ModemSettings(
@@ -118,7 +120,7 @@ def _modem(modem: ModemConfig, register: Register, now: float, log: Log) -> Mode
         # A refused PIN is never tried again, not by the next start either, until its file is written anew.
         pin_refused_before=written_at is not None and recall(connection, name) == written_at,
     )
-    courier = Courier(modem.name, Session(now, settings=settings), register, log, jitter=random.random)
+    courier = Courier(modem.name, Session(now, settings=settings), register, log, random.random, routes)
     line = LineSettings(modem.port, modem.baudrate)
     return ModemLine(
         modem.name,

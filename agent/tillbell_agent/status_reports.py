@@ -1,0 +1,82 @@
+"""One modem's status reports find the segments they are about, and say what became of their messages (TS 23.040).
+
+A report names a segment only by an 8-bit reference and the number it went to. One that comes before the answer to its own
+segment has no match yet: it waits for that answer, at most until the next segment is handed over.
+"""
+
+from tillbell_agent.moment import Moment
+from tillbell_agent.outbox import Message, State
+from tillbell_agent.register import Register
+from tillbell_agent.segments import message_and_part, split
+from tillbell_agent.shell.log import Log
+from tillbell_protocol.errors import ProtocolError
+from tillbell_protocol.sms.status import Outcome
+from tillbell_protocol.sms.tpdu import SmsStatusReport, decode_tpdu
+
+# Reports that came before their segment's answer; one segment is open at a time.
+_MOST_EARLY = 8
+_FINAL = frozenset({Outcome.DELIVERED, Outcome.FAILED})
+
+
+class StatusReports:
+    """Call inside a transaction of the caller's, except ``handed_over``."""
+
+    def __init__(self, modem: str, register: Register, log: Log) -> None:
+        self._modem = modem
+        self._register = register
+        self._log = log
+        self._early: list[bytes] = []
+
+    def handed_over(self) -> None:
+        """A segment is about to leave: what came before cannot be about it."""
+        self._early.clear()
+
+    def answered(self, moment: Moment) -> None:
+        """The open segment's answer is known or lost: reports that came before it find it now, or nobody."""
+        for tpdu in self._early:
+            self.take(tpdu, moment)
+
+    def take(self, tpdu: bytes, moment: Moment, *, answer_open: bool = False) -> None:
+        """Match a report, and see whether its message is now delivered. ``answer_open``: it may be of the open segment."""
+        try:
+            report = decode_tpdu(tpdu, "from_sc")
+        except ProtocolError as error:
+            self._log.warning("status_report_unreadable", modem=self._modem, why=error)
+            return
+        if not isinstance(report, SmsStatusReport) or report.outcome() not in _FINAL:
+            return  # the service centre still tries, or does not tell
+        delivered = report.outcome() is Outcome.DELIVERED
+        outbox = self._register.outbox
+        message = outbox.report(
+            self._modem, report.mr, report.ra.text(), "delivered" if delivered else "failed"
+        )
+        if message is None and answer_open and len(self._early) < _MOST_EARLY:
+            self._early.append(tpdu)
+        elif message is None:
+            self._log.info("status_report_unmatched", modem=self._modem, mr=report.mr)
+        elif not delivered:
+            word = f"status report: {report.outcome().value} ({report.st.octet:#04x})"
+            outbox.mark(message.id, State.REFUSED, word, moment.unix)
+        elif message.state in {State.SENT, State.UNKNOWN} and self._all_delivered(message):
+            outbox.mark(message.id, State.DELIVERED, "delivered", moment.unix)
+
+    def late_answer(self, tag: int, mr: int, moment: Moment) -> None:
+        """An answer after all: what was unknown was sent, so it need not be repeated."""
+        outbox = self._register.outbox
+        message_id, part = message_and_part(tag)
+        outbox.segment_sent(message_id, part, mr, moment.unix)
+        message = outbox.find(message_id)
+        open_states = {State.UNKNOWN, State.QUEUED}
+        if message is not None and message.state in open_states and self.all_sent(message):
+            outbox.mark(message_id, State.SENT, "accepted, answered late", moment.unix)
+
+    def all_sent(self, message: Message) -> bool:
+        """Whether the network has taken every part of it, from the modem that began it."""
+        if message.body is None or message.modem is None:
+            return False
+        return len(self._register.outbox.parts_sent(message.id, message.modem)) == len(split(message))
+
+    def _all_delivered(self, message: Message) -> bool:
+        parts = None if message.body is None else len(split(message))
+        known, undelivered = self._register.outbox.parts(message.id)
+        return not undelivered and (parts is None or known == parts)
