@@ -33,6 +33,7 @@ class Verbs:
             "status": self._status,
             "queue": self._queue,
             "txn": self._txn,
+            "inbox": self._inbox,
             "send": self._send,
             "wake": self._wake,
         }
@@ -81,6 +82,9 @@ class Verbs:
 
     def _txn(self, request: dict[str, Any]) -> dict[str, Any]:
         return {"txn": reports.transactions(self._register.connection, _limit(request))}
+
+    def _inbox(self, request: dict[str, Any]) -> dict[str, Any]:
+        return self._register.inbox.listing(_limit(request), request.get("state"))
 
     def _send(self, request: dict[str, Any]) -> dict[str, Any]:
         recipient = next((each for each in self._config.recipients if each.name == request["to"]), None)

@@ -116,6 +116,11 @@ class Inbox:
         )
         return [self._as_it_is_now(_received(row)) for row in rows.fetchall()]
 
+    def listing(self, limit: int, state: str | None) -> dict[str, Any]:
+        """What the verb ``inbox`` shows, as JSON values. Raises ValueError for a state that there is not."""
+        messages = self.recent(limit, State(state) if state else None)
+        return {"inbox": [message.told() for message in messages], "dropped": self.dropped()}
+
     def dropped(self) -> int:
         """Messages that were wiped before their time, to keep no more than ``MAX_KEPT``."""
         row = self._connection.execute("SELECT value FROM counter WHERE name = ?", (_DROPPED,)).fetchone()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from hashlib import sha256
 
+from tillbell_agent.moment import EARLIEST_TRUSTED
 from tillbell_protocol.errors import DecodeError
 from tillbell_protocol.pan import scrub
 from tillbell_protocol.seal import PORT
@@ -73,6 +74,26 @@ class Received:
     total: int
     ambiguous: bool = False
     copies: int = 0
+
+    def told(self) -> dict[str, object]:
+        """All of it as JSON values: ``data`` in hex, ``received_at`` null where the clock was not set."""
+        return {
+            "id": self.id,
+            "kind": self.kind.value,
+            "state": self.state.value,
+            "modem": self.modem,
+            "sender": self.sender,
+            "sender_is_name": self.sender_is_name,
+            "text": self.text,
+            "data": None if self.data is None else self.data.hex(),
+            "why": self.why,
+            "sent_at": self.sent_at,
+            "received_at": self.received_at if self.received_at >= EARLIEST_TRUSTED else None,
+            "parts": self.parts,
+            "total": self.total,
+            "ambiguous": self.ambiguous,
+            "copies": self.copies,
+        }
 
     def in_short(self) -> dict[str, object]:
         """What a log may say of it: no word of the text, and not who sent it."""

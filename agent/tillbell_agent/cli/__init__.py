@@ -23,6 +23,7 @@ VERBS = {
     "doctor": "what is wrong, and what to do next",
     "queue": "messages and their states",
     "txn": "transactions heard, with their messages",
+    "inbox": "texts that the modems received",
     "send": "send a text to a recipient",
     "send-test": "send a test text to a recipient",
     "keys new": "make a recipient's keys",
