@@ -56,7 +56,7 @@ class Verbs:
             "device": self._config.device.name,
             "uptime_s": round(now - self._started_at, 1),
             "sources": [_source(listener) for listener in self._listeners],
-            "modems": [modem.facts(now) for modem in self._modems],
+            "modems": [_modem(modem, now) for modem in self._modems],
             "recipients": recipients(self._config, self._register),
             "alarms": [self._guard.alarm] if self._guard.alarm else [],
             **reports.store(self._register.connection, self._clock.moment()),
@@ -74,8 +74,8 @@ class Verbs:
     def _modems_wait_for(self) -> str | None:
         """Why no modem can send, in words; None: one can, or is about to."""
         now = self._clock.monotonic()
-        facts = [modem.facts(now) for modem in self._modems]
-        if any(each["condition"] == "ready" for each in facts):
+        facts = [_modem(modem, now) for modem in self._modems]
+        if any(each["condition"] == "ready" and each["held"] is None for each in facts):
             return None
         waits = [f"modem {each['name']}: {reports.modem_words(each)}" for each in facts]
         return "; ".join(waits) or "a [[modem]] in the configuration: there is none"
@@ -124,6 +124,11 @@ def _source(listener: Listener) -> dict[str, Any]:
         "waiting_for_disk": listener.pending,
         **listener.counts,
     }
+
+
+def _modem(modem: ModemLine, now: float) -> dict[str, Any]:
+    """``held``: why a modem that is well is left alone for a while; None: it is not."""
+    return modem.facts(now) | {"held": modem.courier.trouble}
 
 
 def _limit(request: dict[str, Any]) -> int:

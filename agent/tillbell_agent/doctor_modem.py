@@ -65,8 +65,12 @@ def _sim(facts: Mapping[str, Any], pin_trouble: str | None) -> Check:
         return _pin_file(facts["name"], f"in use, but the next start fails: {pin_trouble}", WARN)
     if condition in _OF_MODEM - {"storage_full"}:
         return _not_known(name, facts)
-    tail = facts.get("imsi_tail")
-    return Check(name, OK, f"unlocked, IMSI ends in {tail}" if tail else "unlocked")
+    if facts.get("held"):
+        step = "Look up the answer with tillbell queue; ask the operator, or check the SIM's service centre"
+        return Check(name, FAIL, f"nothing is sent by it: {facts['held']}", step)
+    tail, credit = facts.get("imsi_tail"), facts.get("credit")
+    told = [f"IMSI ends in {tail}"] * bool(tail) + [f"credit: {credit}"] * bool(credit)
+    return Check(name, OK, ", ".join(["unlocked", *told]))
 
 
 def _registration(facts: Mapping[str, Any]) -> Check:
@@ -87,7 +91,8 @@ def _registration(facts: Mapping[str, Any]) -> Check:
 
 def _trouble(name: str, facts: Mapping[str, Any]) -> Check:
     level: Level = WARN if facts["since_s"] <= _PASSING.get(facts["condition"], -1) else FAIL
-    return Check(name, level, f"{modem_words(facts)}{_recovered(facts)}", str(facts["next_step"]))
+    alarm = f"; ALARM {facts['alarm']}" if facts.get("alarm") else ""
+    return Check(name, level, f"{modem_words(facts)}{alarm}{_recovered(facts)}", str(facts["next_step"]))
 
 
 def _not_known(name: str, facts: Mapping[str, Any]) -> Check:

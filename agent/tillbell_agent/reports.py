@@ -80,12 +80,14 @@ def _queued(message: Message, now: int, circumstances: Circumstances) -> tuple[s
         return circumstances.modems_wait_for, until
     if paused:
         return f"its next try: {message.last_answer or 'it is not due yet'}", until
-    return "its turn: the modem is ready", None
+    return "its turn: a modem is ready", None
 
 
 def modem_words(facts: Mapping[str, Any]) -> str:
     """What a modem is doing and since when, and unless it is well what it waits for. ``facts``: as ``status`` has them."""
     since, condition = span(facts["since_s"]), str(facts["condition"]).replace("_", " ")
+    if condition == "ready" and facts.get("held"):
+        return f"answers, but nothing is sent by it: {facts['held']}"
     if condition == "ready":
         return f"{facts['doing']} for {since}"
     return f"{condition} for {since} ({facts['doing']}), waits for {facts['waits_for']}"

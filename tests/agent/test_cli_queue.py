@@ -44,7 +44,7 @@ def message(state: State, not_before: int = 0, last_answer: str | None = None) -
         ),
         (message(State.HELD), STOPPED, "tillbell pair", None),
         (message(State.QUEUED), STOPPED, "tillbell run: no agent is running", None),
-        (message(State.QUEUED, NOON), READY, "its turn: the modem is ready", None),
+        (message(State.QUEUED, NOON), READY, "its turn: a modem is ready", None),
         (message(State.QUEUED, NOON), SEARCHING, "modem sim1: searching for 3 min", None),
         (message(State.QUEUED, NOON + 240, "CMS 38"), READY, "its next try: CMS 38", NOON + 240),
         (message(State.QUEUED, NOON + 240, "CMS 38"), SEARCHING, "searching", NOON + 240),

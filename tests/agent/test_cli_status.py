@@ -169,3 +169,12 @@ def test_status_shows_the_steps_of_recovery_and_an_alarm(
     said = capsys.readouterr().out.splitlines()
     assert "  recovery: AT+CFUN=1,1, 1 min ago: no answer" in said
     assert "  ALARM another SIM than before" in said
+
+
+def test_a_modem_whose_sim_is_left_alone_is_not_well(
+    config: str, capsys: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = running(Condition.READY, held="held for 600 s: CMS 330")
+    monkeypatch.setattr("tillbell_agent.cli.common.ask", lambda *_: told)
+    assert main(["status", "--config", config]) == 1
+    assert "NOT READY, answers, but nothing is sent by it: held for 600 s: CMS 330" in capsys.readouterr().out

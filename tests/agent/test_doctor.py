@@ -32,7 +32,7 @@ def modem_facts(condition: str = "ready", since_s: float = 30.0, **more: Any) ->
         "condition": condition, "doing": f"words of {condition}", "since_s": since_s, "waits_for": WAITS_FOR[word],
         "next_step": NEXT_STEP[word], "model": "SIMCOM SIM7600E", "profile": "sim7600", "imsi_tail": "4711",
         "operator": "CHINA MOBILE", "signal_dbm": -77, "voltage_mv": 3900, "ladder": [], "alarm": None,
-        "segments_sent": 12,
+        "segments_sent": 12, "held": None, "credit": "12.50",
     }  # fmt: skip
     return told | more
 
@@ -102,6 +102,7 @@ def test_where_all_is_well_every_check_is_ok_with_its_evidence() -> None:
         told["source printer"].evidence
         == "open, 4000 octets and 9 sales since the start, last sale 5 min ago"
     )
+    assert told["SIM sim1"].evidence == "unlocked, IMSI ends in 4711, credit: 12.50"
     assert told["registration sim1"].evidence == "registered with CHINA MOBILE, signal -77 dBm"
 
 
@@ -229,6 +230,14 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str, str]] = {
     ),
     "PIN's file went wrong under the agent": (
         {"pin_troubles": {"sim1": "/x/pin cannot be read"}}, "SIM sim1", WARN, "next start fails", "mode 0600",
+    ),
+    "SIM is left alone": (
+        {"status": status(modems=[modem_facts(held="held for 600 s: CMS 330")])},
+        "SIM sim1", FAIL, "nothing is sent by it: held for 600 s: CMS 330", "service centre",
+    ),
+    "recovery came to its end": (
+        {"status": status(modems=[modem_facts("deaf", alarm="every step of recovery was tried")])},
+        "modem sim1", FAIL, "ALARM every step", "power",
     ),
     "signal is weak": (
         {"status": status(modems=[modem_facts(signal_dbm=-109)])},

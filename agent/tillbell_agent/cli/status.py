@@ -23,6 +23,10 @@ HELP = """Show what the agent is doing, since when, and what waits.
 Exit code 1 if something is not well, and where no agent runs: then the store is shown; 3 where there is no store."""
 
 
+# Of the recovery ladder's history, the newest; --json has all that is kept.
+_MOST_STEPS = 5
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     add_json(parser)
@@ -52,10 +56,14 @@ def _is_well(status: dict[str, Any]) -> bool:
         and all(
             source["open"] and not source["lost"] and not source["suspicion"] for source in status["sources"]
         )
-        and all(modem["condition"] == "ready" and not modem.get("alarm") for modem in status["modems"])
+        and all(_modem_is_well(modem) for modem in status["modems"])
         and not status["alarms"]
         and not any(recipient.get("held_because") for recipient in status["recipients"])
     )
+
+
+def _modem_is_well(modem: dict[str, Any]) -> bool:
+    return modem["condition"] == "ready" and not modem.get("alarm") and not modem.get("held")
 
 
 def _lines(status: dict[str, Any]) -> list[str]:
@@ -108,12 +116,14 @@ def _modem(modem: dict[str, Any]) -> str:
     about = f"; {', '.join(known)}" if known else ""
     words = reports.modem_words(modem)
     if modem["condition"] == "ready":
-        line += words + about
+        line += f"NOT READY, {words}" if modem.get("held") else words + about
     else:
         line += f"NOT READY, {words}{about}\n  next: {modem['next_step']}"
     if modem.get("alarm"):
         line += f"\n  ALARM {modem['alarm']}"
-    return line + "".join(f"\n  recovery: {_step(step)}" for step in modem.get("ladder") or [])
+    return line + "".join(
+        f"\n  recovery: {_step(step)}" for step in (modem.get("ladder") or [])[-_MOST_STEPS:]
+    )
 
 
 def _step(step: dict[str, Any]) -> str:
