@@ -45,6 +45,9 @@ from tillbell_protocol.errors import DecodeError
 # Messages reported and not yet forgotten; more than SIM and module hold together. Beyond it they stay in the modem.
 MAX_SEEN = 1024
 READ_TRIES = 3
+# SIM, module and status reports: one program left a message here, another received into there. A modem that has not all
+# of them refuses to select it.
+STORAGES = ("SM", "ME", "SR")
 
 
 def send_segment(facts: Facts, settings: ModemSettings, tag: int, tpdu: bytes, more: bool) -> Script[None]:
@@ -107,9 +110,19 @@ def heartbeat(facts: Facts) -> Script[None]:
 
 
 def sweep(facts: Facts) -> Script[None]:
-    """Report everything that is stored and was not reported yet: leftovers of an earlier run among it."""
-    if facts.receives_into and not (yield from _select(facts, facts.receives_into)):
-        yield Tell(UnknownLine(f"the storage {facts.receives_into} cannot be selected for a sweep"))
+    """Report everything that is stored and was not reported yet, wherever it lies: leftovers of others among it."""
+    yield from _sweep_one(facts, facts.receives_into)
+    if facts.receives_into not in STORAGES:  # not named; or "MT", which shows SIM and module at once
+        return
+    for storage in STORAGES:
+        if storage != facts.receives_into and (yield from _select(facts, storage)):
+            yield from _sweep_one(facts, storage)
+
+
+def _sweep_one(facts: Facts, storage: str) -> Script[None]:
+    """What lies in one storage; "" is the one in use, of a modem that does not name it."""
+    if storage and not (yield from _select(facts, storage)):
+        yield Tell(UnknownLine(f"the storage {storage} cannot be selected for a sweep"))
         return
     rows = yield from ask(ListMessages(), "sweeping the message storage")
     if isinstance(rows, Failure):
@@ -169,7 +182,8 @@ def _select(facts: Facts, storage: str) -> Script[bool]:
 
 def _report(facts: Facts, storage: str, row: StoredTpdu) -> Script[None]:
     where = StoredAt(storage, row.index)
-    if facts.seen.get(where) == row.tpdu:
+    # A module may show one memory under two names; what is deleted twice there may be a newer message.
+    if any(facts.seen.get(StoredAt(name, row.index)) == row.tpdu for name in (storage, *STORAGES)):
         return
     if len(facts.seen) >= MAX_SEEN:
         yield Tell(
