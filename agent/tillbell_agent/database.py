@@ -128,7 +128,8 @@ UPDATE message SET not_before = 0 WHERE state = 'queued' AND attempts = 0;  -- 0
 DROP INDEX message_due;
 DROP INDEX message_open;
 DROP INDEX segment_mr;
-CREATE INDEX message_due ON message (priority, id, not_before, phone) WHERE state = 'queued';
+-- With state in it, which is always the same, the index answers by itself.
+CREATE INDEX message_due ON message (priority, id, not_before, phone, state) WHERE state = 'queued';
 CREATE INDEX message_later ON message (not_before) WHERE state = 'queued' AND not_before > 0;
 CREATE INDEX message_held ON message (recipient, id) WHERE state = 'held';
 CREATE INDEX message_claimed ON message (id) WHERE state = 'claimed';

@@ -316,7 +316,10 @@ class Outbox:
     def codes(self, seq: int) -> dict[str, list[str]]:
         """The six digits told to each recipient under a sequence number (a marked repetition has its own)."""
         codes: dict[str, list[str]] = {}
-        query = "SELECT recipient, code FROM check_code WHERE seq = ? ORDER BY recipient, code"
+        query = (  # by recipient, as its key begins; message_count knows everybody who ever had a message
+            "SELECT recipient, code FROM check_code WHERE recipient IN (SELECT recipient FROM message_count)"
+            " AND seq = ? ORDER BY recipient, code"
+        )
         for recipient, code in self._connection.execute(query, (seq,)):
             codes.setdefault(recipient, []).append(code)
         return codes

@@ -7,6 +7,7 @@ import pytest
 
 from tillbell_agent import database
 from tillbell_agent.database import StoreError, open_database, open_for_reading, transaction, truncate_wal
+from tillbell_agent.outbox import Outbox
 
 
 @pytest.fixture
@@ -154,3 +155,39 @@ def test_a_later_migration_runs_on_what_is_there(state: Path, monkeypatch: pytes
     connection = open_database(state)
     assert connection.execute("SELECT name, value, note FROM counter").fetchall() == [("x", 7, None)]
     assert pragma(connection, "user_version") == len(later)
+
+
+def test_a_store_of_the_first_version_comes_through_with_all_it_holds(state: Path) -> None:
+    first = sqlite3.connect(state / "tillbell.db", isolation_level=None)
+    first.executescript(f"{database.MIGRATIONS[0]};PRAGMA user_version=1;PRAGMA journal_mode=WAL")
+    message = (
+        "INSERT INTO message (recipient, phone, format, class, priority, state, body, created_at, expires_at, not_before,"
+        " attempts, updated_at) VALUES ('owner', '+8613800138000', 'text', 'txn', 2, ?, x'70', 1795233600, 1795492800, ?, ?,"
+        " 1795233600)"
+    )
+    rows = [
+        ("delivered", 0, 1),
+        ("queued", 1795233600, 0),
+        ("queued", 1795233660, 2),
+        ("unknown", 1795233700, 1),
+    ]
+    for row in rows:
+        first.execute(message, row)
+    first.execute("INSERT INTO segment VALUES (1, 0, 'delivered', 7, 'sim1', 1795233600)")
+    first.execute("INSERT INTO counter VALUES ('seq', 41)")
+    first.execute("INSERT INTO heard VALUES ('printer', 'a key', 9)")
+    first.execute("INSERT INTO incoming (modem, tpdu, received_at) VALUES ('sim1', x'04', 1795233600)")
+    first.close()
+    connection = open_database(state)
+    assert pragma(connection, "user_version") == len(database.MIGRATIONS)
+    outbox = Outbox(connection)
+    assert outbox.counts() == {("owner", "delivered"): 1, ("owner", "queued"): 2, ("owner", "unknown"): 1}
+    reserved = outbox.reserve(1795233600 - 1800)
+    assert reserved is not None
+    assert (reserved.id, reserved.not_before) == (2, 0), "a first try waits for no clock"
+    assert outbox.next_due_at(1795233600) == 1795233660
+    assert [each.id for each in outbox.to_repeat()] == [4]
+    assert database.recall(connection, "seq") == 41
+    assert connection.execute("SELECT count(*) FROM heard").fetchone() == (1,)
+    assert connection.execute("SELECT tpdu FROM incoming").fetchone() == (b"\x04",)
+    assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
