@@ -12,6 +12,8 @@ from typing import Any
 
 from tillbell_agent.config_checks import (
     between,
+    credit_code,
+    credit_pattern,
     currency,
     encoding,
     name,
@@ -80,13 +82,20 @@ class SourceConfig:
 
 @dataclass(frozen=True, slots=True)
 class ModemConfig:
-    """One GSM modem. ``pin_file``: a file of mode 0600 that holds the SIM's PIN. ``prefixes``: the numbers it is for."""
+    """One GSM modem. ``pin_file``: a file of mode 0600 that holds the SIM's PIN. ``prefixes``: the numbers it is for.
+
+    ``power_command``: the words of a command that takes its power away and gives it back. ``credit_code``: dialled once
+    a day to learn the SIM's credit, which ``credit_pattern`` finds in the answer.
+    """
 
     name: str
     port: str
     baudrate: int = 115200
     pin_file: Path | None = None
     prefixes: tuple[str, ...] = ()
+    power_command: tuple[str, ...] = ()
+    credit_code: str = ""
+    credit_pattern: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +251,9 @@ def _modem(table: Table, base: Path) -> ModemConfig:
         baudrate=table.integer("baudrate", 115200, check=between(300, 4_000_000)),
         pin_file=base / pin_file if pin_file else None,
         prefixes=table.list_of_text("prefixes", check=prefix),
+        power_command=table.list_of_text("power_command", check=one_line(200)),
+        credit_code=table.optional_text("credit_code", check=credit_code) or "",
+        credit_pattern=table.optional_text("credit_pattern", check=credit_pattern) or "",
     )
     table.finish()
     return modem

@@ -61,6 +61,22 @@ def prefix(value: str) -> str | None:
     return f'"{value}" begins no phone number. Write digits, with + before a country code: "+86"'
 
 
+def credit_code(value: str) -> str | None:
+    if re.fullmatch(r"[*#][0-9*#]{1,20}#", value):
+        return None
+    return f"{shown(value)} is no code that can be dialled for the credit, such as *100#. Ask the operator for it"
+
+
+def credit_pattern(value: str) -> str | None:
+    try:
+        groups = re.compile(value).groups
+    except re.error as error:
+        return f"{shown(value)} is no regular expression: {error}"
+    if groups == 1:
+        return None
+    return "put the amount, and nothing else, into parentheses, such as Balance: ([0-9.]+)"
+
+
 def one_line(maximum: int) -> Check:
     """A check that accepts texts of at most ``maximum`` printable characters."""
 

@@ -8,8 +8,9 @@ from tillbell_agent.world import Port
 
 PortT = TypeVar("PortT", bound=Port)
 
-# Pauses between two looks for a port that is not there: it is found within seconds of its return, and a port that
-# opens but is dead does not spin.
+# A port that does not exist is looked for at this interval, for ever: one look costs less than a millisecond.
+_LOOK_S = 0.5
+# Pauses between two tries on one that exists: a port that opens but is dead does not spin.
 _REOPEN_S = (1.0, 1.0, 1.0, 2.0, 5.0)
 
 
@@ -29,7 +30,7 @@ class Line(Generic[PortT]):
         try:
             self.port = self._open_port()
         except PortError as error:
-            self._pause(str(error), now)
+            self._pause(str(error), now, missing=error.missing)
             return False
         self.trouble, self.since, self.reopen_at = None, now, None
         return True
@@ -52,8 +53,11 @@ class Line(Generic[PortT]):
             self.port.close()
             self.port = None
 
-    def _pause(self, why: str, now: float) -> None:
+    def _pause(self, why: str, now: float, *, missing: bool = False) -> None:
         if why != self.trouble:
             self.trouble, self.since = why, now
+        if missing:
+            self.reopen_at = now + _LOOK_S
+            return
         self.reopen_at = now + _REOPEN_S[min(self._tries, len(_REOPEN_S) - 1)]
         self._tries += 1

@@ -1,7 +1,7 @@
 """One modem's line: octets between its port and its session, the session's events to its courier."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from tillbell_agent.courier import Courier
 from tillbell_agent.database import StoreError
@@ -10,19 +10,38 @@ from tillbell_agent.modem.conditions import NEXT_STEP, WAITS_FOR, Condition
 from tillbell_agent.modem.events import (
     Deaf,
     Identified,
+    ModemAlarm,
     ModemEvent,
     NotReady,
     PinTried,
+    PowerWanted,
     Ready,
+    RecoveryStep,
+    ReopenWanted,
+    Sampled,
+    SimChanged,
+    SimIdentified,
+    SpeedWanted,
     StepRefused,
     UnknownLine,
     UrcReceived,
 )
+from tillbell_agent.modem.profile import Profile
 from tillbell_agent.modem.session import Session
 from tillbell_agent.moment import Moment
 from tillbell_agent.shell.log import Log
 from tillbell_agent.shell.ports import PortError
 from tillbell_agent.world import DuplexPort
+
+
+class Power(Protocol):
+    """Switches the modem's power off and on. Neither call waits."""
+
+    def start(self, profile: Profile) -> str | None:
+        """Begin; returns why not."""
+
+    def trouble(self) -> str | None:
+        """Why it ended badly, told once; None while it runs, or where it ended well."""
 
 
 class ModemLine:
@@ -36,6 +55,7 @@ class ModemLine:
         courier: Courier,
         log: Log,
         on_pin_refused: Callable[[], None],
+        power: Power | None = None,
     ) -> None:
         self.name = name
         self.path = path
@@ -43,6 +63,12 @@ class ModemLine:
         self.courier = courier
         self.identity: Identified | None = None
         self._on_pin_refused = on_pin_refused
+        self.alarm: str | None = None
+        self._imsi_tail: str | None = None
+        self._samples: dict[str, int | str | None] = {}
+        self._power = power
+        self._alarm_stays = False
+        self._told_not_ready = ""
         self._opened = False
         self._log = log
         self._unwritten = b""
@@ -73,13 +99,12 @@ class ModemLine:
             "waits_for": session.waits_for if is_open else WAITS_FOR[condition],
             "next_step": NEXT_STEP[condition],
             "model": f"{identity.manufacturer} {identity.model}".strip() if identity else None,
-            "profile": None,
-            "imsi_tail": None,
-            "operator": None,
-            "signal_dbm": None,
-            "voltage_mv": None,
-            "ladder": [],
-            "alarm": None,
+            "profile": session.profile.name if identity else None,
+            "imsi_tail": self._imsi_tail,
+            **{name: self._samples.get(name) for name in ("operator", "signal_dbm", "voltage_mv", "credit")},
+            "baudrate": session.speed,
+            "ladder": session.ladder(now),
+            "alarm": self.alarm,
             "segments_sent": self.courier.sent,
         }
 
@@ -88,6 +113,7 @@ class ModemLine:
         before = self.line.trouble
         if self.line.open(now):
             self._log.info("modem_open", modem=self.name)
+            self._set_speed()
             if self._opened:
                 self.session.reopened(now)
             self._opened = True
@@ -117,6 +143,9 @@ class ModemLine:
             self.open(now)
         if self.line.port is not None:
             self._take(self.session.tick(now), now, moment)
+        trouble = self._power.trouble() if self._power is not None else None
+        if trouble is not None:
+            self._log.error("power_command_failed", modem=self.name, why=trouble)
 
     def flush(self) -> None:
         """Write what the session wants to say, as far as the port takes it."""
@@ -142,6 +171,28 @@ class ModemLine:
         self._unwritten = b""
         self._take(self.session.lost(now, why), now, moment)
 
+    def _set_speed(self) -> None:
+        speed = self.session.speed
+        if self.line.port is None or speed is None:
+            return
+        try:
+            self.line.port.set_speed(speed)
+        except PortError as error:
+            self._log.warning("modem_speed_refused", modem=self.name, why=error)
+
+    def _switch_power(self, why: str) -> None:
+        if self._power is None:
+            return
+        self._log.warning("modem_power", modem=self.name, why=why)
+        trouble = self._power.start(self.session.profile)
+        if trouble is not None:
+            self._log.error("power_command_failed", modem=self.name, why=trouble)
+
+    def _raise(self, why: str, *, stays: bool = False) -> None:
+        """Show an alarm: until the modem works again, or until the agent is started anew."""
+        self.alarm, self._alarm_stays = why, stays
+        self._log.error("modem_alarm", modem=self.name, why=why)
+
     def _take(self, events: list[ModemEvent], now: float, moment: Moment) -> None:
         """Every event is told, also where the disk refuses what one of them leads to. Raises StoreError then."""
         refused: StoreError | None = None
@@ -155,17 +206,23 @@ class ModemLine:
 
     def _tell(self, event: ModemEvent, now: float, moment: Moment) -> None:
         match event:
-            case Identified():
-                self.identity = event
-                self._log.info(
-                    "modem_identified", modem=self.name, model=event.model, revision=event.revision
-                )
+            case Identified() | SimIdentified() | SimChanged() | Sampled():
+                self._learn(event)
+            case RecoveryStep() | SpeedWanted() | ReopenWanted() | PowerWanted() | ModemAlarm():
+                self._help(event, now, moment)
             case Ready():
+                self._told_not_ready = ""
+                if not self._alarm_stays:
+                    self.alarm = None
                 self._log.info("modem_ready", modem=self.name)
             case NotReady(why) | Deaf(why, _):
-                self._log.warning("modem_not_ready", modem=self.name, why=why)
+                if why != self._told_not_ready:  # a modem that stays deaf is asked for ever, and told once
+                    self._log.warning("modem_not_ready", modem=self.name, why=why)
+                self._told_not_ready = why
             case PinTried(accepted):
                 self._log.warning("pin_tried", modem=self.name, accepted=accepted)
+                if not accepted:
+                    self._on_pin_refused()
             case StepRefused(command, answer):
                 self._log.info("modem_step_refused", modem=self.name, command=command, answer=answer)
             case UnknownLine(text):
@@ -174,3 +231,37 @@ class ModemLine:
                 pass  # it changes nothing, and rings and signal reports would fill the log
             case _:
                 self.courier.on_event(event, now, moment)
+
+    def _learn(self, event: Identified | SimIdentified | SimChanged | Sampled) -> None:
+        match event:
+            case Identified():
+                self.identity = event
+                self._log.info(
+                    "modem_identified", modem=self.name, model=event.model, revision=event.revision
+                )
+            case SimIdentified(imsi_tail):
+                self._imsi_tail = imsi_tail
+            case SimChanged(was_tail, imsi_tail):
+                self._raise(
+                    f"the SIM was changed: its IMSI ends in {imsi_tail}, it was {was_tail}", stays=True
+                )
+            case Sampled(name, value):
+                self._samples[name] = value
+
+    def _help(
+        self,
+        event: RecoveryStep | SpeedWanted | ReopenWanted | PowerWanted | ModemAlarm,
+        now: float,
+        moment: Moment,
+    ) -> None:
+        match event:
+            case RecoveryStep(step, why):
+                self._log.warning("modem_recovery", modem=self.name, step=step, why=why)
+            case SpeedWanted():
+                self._set_speed()
+            case ReopenWanted(why):
+                self._lose(f"closed, to be opened again: {why}", now, moment)
+            case PowerWanted(why):
+                self._switch_power(why)
+            case ModemAlarm(why):
+                self._raise(why)

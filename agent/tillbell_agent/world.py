@@ -20,6 +20,8 @@ class DuplexPort(Port, Protocol):
 
     def write(self, data: bytes) -> int: ...
 
+    def set_speed(self, baudrate: int) -> None: ...
+
 
 class Clock(Protocol):
     """Monotonic seconds for timers; the wall clock for what people read."""

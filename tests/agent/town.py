@@ -82,6 +82,9 @@ class SimModemPort(SimPort):
         self.waiting += self.machine.bytes_to_send()
         return len(data)
 
+    def set_speed(self, baudrate: int) -> None:
+        self.speed = baudrate
+
     def let_pass(self) -> None:
         self.records += self.machine.tick(self._clock.now) + self.machine.take_records()
         self.waiting += self.machine.bytes_to_send()

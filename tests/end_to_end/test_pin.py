@@ -34,4 +34,4 @@ def test_refused_pin_is_tried_once_over_all_starts(tmp_path: Path) -> None:
             )
             shop.stop_agent()
         assert len(_pins_tried(shop)) == 1
-        assert "only 2 PIN tries are left: the PIN must be entered by hand" in shop.agent_said()
+        assert "the configured PIN was refused before and is not tried again" in shop.agent_said()

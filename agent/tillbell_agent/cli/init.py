@@ -244,6 +244,11 @@ name = "sim1"
 port = {modem}
 # The SIM's PIN, alone in a file of mode 0600:
 # pin_file = "/etc/tillbell/sim1.pin"
+# A command that takes its power away and gives it back, for when nothing else helps:
+# power_command = ["/usr/local/sbin/modem-power"]
+# What is dialled once a day to learn the SIM's credit, and where the amount stands in the answer:
+# credit_code = "*100#"
+# credit_pattern = "([0-9]+[.,][0-9]+)"
 
 # format = "text": readable, for people. "sealed": one encrypted and signed SMS, for a program that holds the key.
 # "armored": the same as letters, for a phone that shows only text.

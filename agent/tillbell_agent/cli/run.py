@@ -27,6 +27,8 @@ from tillbell_agent.shell.guard import GuardFile
 from tillbell_agent.shell.host import identify
 from tillbell_agent.shell.log import Log
 from tillbell_agent.shell.ports import LineSettings, ListenPort, TalkPort
+from tillbell_agent.shell.power import PowerCommand
+from tillbell_agent.shell.profiles import load_profiles
 from tillbell_agent.shell.service import lock_state, notify
 from tillbell_agent.shell.watching import SelectorWatch
 
@@ -119,6 +121,11 @@ def _modem(modem: ModemConfig, register: Register, now: float, log: Log, routes:
         pin=pin,
         # A refused PIN is never tried again, not by the next start either, until its file is written anew.
         pin_refused_before=written_at is not None and recall(connection, name) == written_at,
+        baudrate=modem.baudrate,
+        profiles=load_profiles(),
+        can_power=bool(modem.power_command),
+        credit_code=modem.credit_code,
+        credit_pattern=modem.credit_pattern,
     )
     courier = Courier(modem.name, Session(now, settings=settings), register, log, random.random, routes)
     line = LineSettings(modem.port, modem.baudrate)
@@ -129,6 +136,7 @@ def _modem(modem: ModemConfig, register: Register, now: float, log: Log, routes:
         courier,
         log,
         on_pin_refused=lambda: remember(connection, name, written_at or 0),
+        power=PowerCommand(modem.name, modem.power_command) if modem.power_command else None,
     )
 
 

@@ -1,14 +1,17 @@
-"""What a ready modem does between two messages: read what was announced, delete what is durable, sweep, stay awake.
+"""What a ready modem does between two messages: read what was announced, delete what is durable, sweep, stay awake,
+tell how it is.
 
 Chores are short, one at a time, and wait while a segment is being sent. They hold no message, only where one lies.
 """
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from tillbell_agent.modem.commands import fields
 from tillbell_agent.modem.events import StoredAt
-from tillbell_agent.modem.initialise import Facts
+from tillbell_agent.modem.initialise import Facts, ModemSettings
+from tillbell_agent.modem.sampling import CREDIT_S, read_fill, request_credit, samples
 from tillbell_agent.modem.script import Script
 from tillbell_agent.modem.traffic import forget_message, heartbeat, read_message, sweep
 
@@ -17,22 +20,39 @@ SWEEP_AFTER_S = 2.0
 # Announced messages that wait to be read, and read ones that wait to be deleted: more than a SIM holds. What does not
 # fit stays in the modem and is found by the next sweep.
 MAX_WAITING = 256
+# A modem that does not end a listing is not asked for one at each start: what it announces is read one by one.
+ENDLESS_LISTINGS = 2
+# Between two questions of a round: a sale that waits goes first.
+BETWEEN_S = 0.2
+# A full storage is looked at again while it is being emptied.
+FULL_AGAIN_S = 30.0
 
 
 class Chores:
     """Sans-IO; one per modem."""
 
-    def __init__(self, facts: Facts, heartbeat_s: float, now: float) -> None:
+    def __init__(self, facts: Facts, settings: ModemSettings, now: float) -> None:
         self._facts = facts
-        self._heartbeat_s = heartbeat_s
-        self._heartbeat_at = now + heartbeat_s
+        self._settings = settings
+        self._heartbeat_at = now + settings.heartbeat_s
         self._sweep_at: float | None = None
+        self._sample_at = now
+        self._credit_at = now if settings.credit_code else None
+        self._question_at = now
+        self._samples: deque[Callable[[], Script[None]]] = deque()
         self._to_read: deque[StoredAt] = deque()
         self._to_forget: deque[StoredAt] = deque()
 
     def came_up(self, now: float) -> None:
         """The modem was initialised: what it stored meanwhile was announced to nobody."""
-        self.sweep_at(now + SWEEP_AFTER_S)
+        endless = self._facts.endless_listings >= ENDLESS_LISTINGS
+        self.sweep_at(now + (self._facts.profile.sweep_s if endless else SWEEP_AFTER_S))
+        self._sample_at = max(self._sample_at, now + SWEEP_AFTER_S)
+
+    def storage_is_full(self, now: float) -> None:
+        """Said by the modem: empty it, and look whether that helped."""
+        self._facts.storage_full = True
+        self._sweep_at, self._sample_at = now, now + FULL_AGAIN_S
 
     def sweep_at(self, when: float) -> None:
         """Look through the whole storage then."""
@@ -40,7 +60,7 @@ class Chores:
 
     def line_was_used(self, now: float) -> None:
         """A heartbeat is only for a silent line."""
-        self._heartbeat_at = now + self._heartbeat_s
+        self._heartbeat_at = now + self._settings.heartbeat_s
 
     def announced(self, text: str, now: float) -> bool:
         """``+CMTI: "SM",3`` or ``+CDSI: …``: to be read. False: the line does not say where."""
@@ -64,7 +84,10 @@ class Chores:
 
     def next_deadline(self) -> float:
         """When the next timed chore is due."""
-        return min(self._heartbeat_at, self._heartbeat_at if self._sweep_at is None else self._sweep_at)
+        times = [self._heartbeat_at, self._sample_at, self._sweep_at, self._credit_at]
+        if self._samples:
+            times.append(self._question_at)
+        return min(time for time in times if time is not None)
 
     def next_script(self, now: float) -> Script[Any] | None:
         """The chore to do now; None: nothing is due."""
@@ -73,8 +96,23 @@ class Chores:
         if self._to_read:
             return read_message(self._facts, self._to_read.popleft())
         if self._sweep_at is not None and now >= self._sweep_at:
-            self._sweep_at = None
+            self._sweep_at = now + self._facts.profile.sweep_s
             return sweep(self._facts)
         if now >= self._heartbeat_at:
             return heartbeat(self._facts)
+        return self._next_sample(now)
+
+    def _next_sample(self, now: float) -> Script[Any] | None:
+        if now >= self._sample_at:
+            if self._facts.storage_full:
+                self._sample_at = now + FULL_AGAIN_S
+                return read_fill(self._facts)
+            self._sample_at = now + self._settings.sample_s
+            self._samples.extend(samples(self._facts))
+        if self._samples and now >= self._question_at:
+            self._question_at = now + BETWEEN_S
+            return self._samples.popleft()()
+        if self._credit_at is not None and now >= self._credit_at:
+            self._credit_at = now + CREDIT_S
+            return request_credit(self._facts, self._settings)
         return None

@@ -119,7 +119,7 @@ class Identify(Command[str]):
 
 
 @dataclass(frozen=True, slots=True)
-class _OneLine(Command[T]):
+class OneLine(Command[T]):
     """A command whose answer is one line that begins with ``prefix``."""
 
     prefix: ClassVar[str]
@@ -134,7 +134,7 @@ class _OneLine(Command[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class ReadPinState(_OneLine[str]):
+class ReadPinState(OneLine[str]):
     """+CPIN?: ``READY``, ``SIM PIN``, ``SIM PUK`` … Slow while the SIM starts."""
 
     prefix: ClassVar[str] = "+CPIN:"
@@ -148,7 +148,7 @@ class ReadPinState(_OneLine[str]):
 
 
 @dataclass(frozen=True, slots=True)
-class ReadPinTriesLeft(_OneLine[int]):
+class ReadPinTriesLeft(OneLine[int]):
     """+CPINR="SIM PIN": how often a wrong PIN may still be entered."""
 
     prefix: ClassVar[str] = "+CPINR:"
@@ -194,7 +194,7 @@ class ReadRegistration(Command[int]):
 
 
 @dataclass(frozen=True, slots=True)
-class TestKeepLink(_OneLine[bool]):
+class TestKeepLink(OneLine[bool]):
     """+CMMS=?: can the modem keep the link up between messages? True where mode 2 is offered."""
 
     prefix: ClassVar[str] = "+CMMS:"
@@ -209,7 +209,7 @@ class TestKeepLink(_OneLine[bool]):
 
 
 @dataclass(frozen=True, slots=True)
-class ReadStorages(_OneLine[tuple[str, str]]):
+class ReadStorages(OneLine[tuple[str, str]]):
     """+CPMS?: the storages that are read and deleted from (mem1), and received into (mem3)."""
 
     prefix: ClassVar[str] = "+CPMS:"
@@ -225,7 +225,7 @@ class ReadStorages(_OneLine[tuple[str, str]]):
 
 
 @dataclass(frozen=True, slots=True)
-class SelectStorage(_OneLine[None]):
+class SelectStorage(OneLine[None]):
     """+CPMS=<mem1>: read and delete there from now on; where messages are received into stays."""
 
     storage: str
@@ -236,6 +236,14 @@ class SelectStorage(_OneLine[None]):
 
     def parse(self, _lines: tuple[str, ...]) -> None:
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge(Plain):
+    """+CNMA: the routed message is safe here; until then the network keeps it and sends it again."""
+
+    def line(self) -> str:
+        return "AT+CNMA"
 
 
 @dataclass(frozen=True, slots=True)

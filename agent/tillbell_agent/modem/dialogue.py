@@ -3,7 +3,7 @@
 V.250 knows no number that ties an answer to its command, so a late answer would be taken for the next command's. After
 every time-out the dialogue therefore synchronises: ESC (it ends an open prompt, and nothing else), quiet, ``AT`` until
 ``OK``, quiet again; whatever comes meanwhile is a stray. It never writes a command while another is open or at a
-prompt, never Ctrl-Z but behind a whole PDU, and never repeats anything by itself but ``AT``.
+prompt, never Ctrl-Z but behind a whole PDU or, told to, behind ESC, and never repeats anything by itself but ``AT``.
 """
 
 from dataclasses import dataclass
@@ -114,6 +114,8 @@ class Dialogue:
     def __init__(self) -> None:
         self.phase = Phase.LOST
         self.echoes_heard = 0
+        # After AT+CMGS, until the modem is in step again: it may take in a message, and ESC may be lost on it.
+        self.entry_open = False
         self.out_of_step = 0  # how often synchronising was needed, for the record
         self._buffer = bytearray()
         self._out = bytearray()
@@ -124,6 +126,7 @@ class Dialogue:
         self._deadline: float | None = None
         self._quiet_ends = 0.0
         self._tries = 0
+        self._most_tries = SYNC_TRIES
 
     def bytes_to_send(self) -> bytes:
         """What is to be written now, once."""
@@ -141,6 +144,7 @@ class Dialogue:
         line = command.line()
         self._command, self._lines, self._echoes = command, [], (line,)
         self._out += line.encode("ascii") + b"\r"
+        self.entry_open |= command.prompts
         self.phase, self._deadline = Phase.OPEN, now + command.timeout_s
 
     def write_pdu(self, pdu: str, now: float, answer_timeout_s: float) -> None:
@@ -151,12 +155,28 @@ class Dialogue:
         self._out += pdu.encode("ascii") + CTRL_Z
         self.phase, self._deadline = Phase.HANDED_OVER, now + answer_timeout_s
 
-    def synchronise(self, now: float) -> None:
+    def synchronise(self, now: float, tries: int = SYNC_TRIES) -> None:
         """Give up whatever is open and find out what the modem still says. Ends an open prompt unsent."""
         self._command, self._lines, self._echoes = None, [], ()
+        self._most_tries = tries
         self.out_of_step += 1
         self._tries = 0
         self._wait_for_quiet(now)
+
+    def flush(self) -> None:
+        """Out of step: end a message entry that ESC did not end. What stands in it is no PDU: it has ``AT`` in it by now.
+
+        RuntimeError unless ``synchronise`` has failed.
+        """
+        if self.phase is not Phase.LOST:
+            raise RuntimeError(f"a flush while {self.phase.value}")
+        self._out += ESC + CTRL_Z
+
+    def write_unheard(self, line: str) -> None:
+        """Give up whatever is open and write a command line of which no answer is expected; then ``synchronise``."""
+        self._command, self._lines, self._echoes = None, [], (line,)
+        self._out += line.encode("ascii") + b"\r"
+        self.phase, self._deadline = Phase.LOST, None
 
     def receive_data(self, data: bytes, now: float) -> list[Heard]:
         """Any octets → what they mean. The buffer never holds more than one unfinished line."""
@@ -202,6 +222,7 @@ class Dialogue:
                 return self._try_again(now)
             case Phase.SETTLING:
                 self.phase, self._deadline, self._echoes = Phase.IDLE, None, ()
+                self.entry_open = False
                 return [Synchronised()]
         return []
 
@@ -239,6 +260,7 @@ class Dialogue:
         if self.phase is not Phase.HANDED_OVER and self._command.prompts and final.kind == "OK":
             # It cannot end with OK before its PDU: a late answer of something else, which its own may follow.
             return [Stray(printable(final.text))]
+        self.entry_open &= not self._command.prompts
         answered = Answered(self._command, final, tuple(self._lines))
         self._command, self._lines, self._echoes = None, [], ()
         self.phase, self._deadline = Phase.IDLE, None
@@ -270,7 +292,7 @@ class Dialogue:
 
     def _try_again(self, now: float) -> list[Heard]:
         self._tries += 1
-        if self._tries < SYNC_TRIES:
+        if self._tries < self._most_tries:
             self._wait_for_quiet(now)
             return []
         self.phase, self._deadline = Phase.LOST, None

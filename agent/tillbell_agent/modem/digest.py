@@ -32,6 +32,8 @@ _URC = re.compile(
 _URC_UNLESS_CLAIMED = re.compile(r"\+(?:CPIN|CFUN|CSQ|CPMS|SIM|SPIC)\b")
 _TPDU_FOLLOWS = re.compile(r"\+(?:CMT|CDS|CBM): ?(?:.*,)?(\d+)$")
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+$")
+# An IMSI, an IMEI, an ICCID; but not the digits inside a longer run of hex.
+_LONG_NUMBER = re.compile(r"(?<![0-9A-Fa-f])[0-9]{14,20}(?![0-9A-Fa-f])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +185,8 @@ def _text(line: bytes) -> str:
 
 
 def printable(text: str) -> str:
-    """A peer's line, fit for an event or a log: escaped, at most 200 characters, and no message content in hex."""
+    """A peer's line, fit for an event or a log: escaped, at most 200 characters, no message content, no SIM's number."""
+    text = _LONG_NUMBER.sub(lambda match: f"<{len(match[0])} digits>", text)
     if len(text) > 32 and _HEX.match(text.rstrip("\x1a\x1b ")):
         return f"<{len(text)} hex digits>"
     shown = "".join(c if " " <= c <= "~" else f"\\x{ord(c):02x}" for c in text)

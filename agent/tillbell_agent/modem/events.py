@@ -1,12 +1,15 @@
 """What a modem session reports: frozen values, nothing else."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
+
+# Not a storage: the network itself keeps this message until it is acknowledged (+CNMA).
+ROUTED: Final = "+CNMA"
 
 
 @dataclass(frozen=True, slots=True)
 class StoredAt:
-    """Where a message lies in the modem: storage ("SM", "ME" …) and index. It stays there until ``forget``."""
+    """Where a message lies: a storage of the modem ("SM", "ME" …) or ``ROUTED``, and index. There until ``forget``."""
 
     storage: str
     index: int
@@ -20,6 +23,68 @@ class Identified:
     model: str
     revision: str
     serial_number: str
+
+
+@dataclass(frozen=True, slots=True)
+class SimIdentified:
+    """A SIM was read; of its IMSI only the last four digits are told."""
+
+    imsi_tail: str
+
+
+@dataclass(frozen=True, slots=True)
+class SimChanged:
+    """Another SIM than before answers while the agent runs: swapped, or stolen. To be told as an alarm."""
+
+    was_tail: str
+    imsi_tail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """Something read once in a while, for status: ``operator``, ``signal_dbm``, ``voltage_mv`` or ``credit``.
+
+    None: the modem does not know it now.
+    """
+
+    name: str
+    value: int | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedWanted:
+    """Set the port to this many bit/s now: the modem is looked for there, or was found there."""
+
+    baudrate: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryStep:
+    """A step of the recovery ladder is taken, and why."""
+
+    step: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReopenWanted:
+    """Close the port, call ``lost``, open it, call ``reopened``."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class PowerWanted:
+    """Switch the modem's power off and on, by whatever is configured for that."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModemAlarm:
+    """Somebody has to look at this modem."""
+
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +165,10 @@ class LateAnswer:
 
 @dataclass(frozen=True, slots=True)
 class StatusReportReceived:
-    """An SMS-STATUS-REPORT. ``stored`` is None where the modem keeps none: then this is the only copy."""
+    """An SMS-STATUS-REPORT. ``stored`` is None where the modem keeps none: then this is the only copy.
+
+    ``forget`` it once it is durable: that deletes it, or acknowledges it to the network (storage ``ROUTED``).
+    """
 
     tpdu: bytes
     stored: StoredAt | None = None
@@ -137,6 +205,14 @@ class UnknownLine:
 
 ModemEvent = (
     Identified
+    | SimIdentified
+    | SimChanged
+    | Sampled
+    | SpeedWanted
+    | RecoveryStep
+    | ReopenWanted
+    | PowerWanted
+    | ModemAlarm
     | StepRefused
     | Ready
     | NotReady

@@ -19,7 +19,17 @@ from tillbell_agent.modem.commands import (
     TestKeepLink,
 )
 from tillbell_agent.modem.conditions import Condition, condition_of_sim
-from tillbell_agent.modem.events import Identified, NotReady, PinTried, StepRefused, StoredAt
+from tillbell_agent.modem.events import (
+    Identified,
+    NotReady,
+    PinTried,
+    SimChanged,
+    SimIdentified,
+    StepRefused,
+    StoredAt,
+)
+from tillbell_agent.modem.profile import GENERIC, Profile, choose
+from tillbell_agent.modem.questions import FromProfile, ReadImsi
 from tillbell_agent.modem.script import Failure, Pause, Script, Tell, ask
 from tillbell_protocol.errors import EncodeError
 from tillbell_protocol.sms.address import Address, TypeOfNumber
@@ -52,11 +62,18 @@ class ModemSettings:
     service_centre: str | None = None
     heartbeat_s: float = 60.0
     answer_timeout_s: float = 60.0
+    # None: the port's speed is a matter of its own, as it is behind USB and a pseudo-terminal.
+    baudrate: int | None = None
+    profiles: tuple[Profile, ...] = ()
+    can_power: bool = False
+    sample_s: float = 600.0
+    credit_code: str = ""  # dialled once a day where it is given, such as *100#
+    credit_pattern: str = ""  # the amount as group 1; the profile's where this is empty
 
 
 @dataclass(slots=True)
 class Facts:
-    """What is known of the modem behind the line; forgotten, but for the last two, when it is initialised again."""
+    """What is known of the modem behind the line. What its initialisation finds out is forgotten when that begins anew."""
 
     registration: dict[str, int] = field(default_factory=dict)
     can_keep_link: bool = False
@@ -70,10 +87,20 @@ class Facts:
     sim_trouble: Condition | None = None
     refusal: Condition | None = None  # what the network said of this SIM when it last refused a segment
     looks_for_network: bool = False
+    profile: Profile = GENERIC
+    speed: int | None = None  # of the port, bit/s
+    imsi: str = ""
+    acknowledges: bool = False  # what is routed here is the network's until +CNMA
+    routed: int = 0  # how many came by themselves and were to be acknowledged
+    storage_full: bool = False
+    silent: set[str] = field(default_factory=set)  # questions that it did not answer: not asked again
+    endless_listings: int = 0
+    awaits_credit: bool = False
 
     @property
     def registered(self) -> bool:
-        return any(stat in REGISTERED for stat in self.registration.values())
+        """In one domain at least. A modem that tells of none is taken at its word only when it refuses a message."""
+        return not self.registration or any(stat in REGISTERED for stat in self.registration.values())
 
     @property
     def denied(self) -> bool:
@@ -92,14 +119,17 @@ class Facts:
 def initialise(facts: Facts, settings: ModemSettings) -> Script[str | None]:
     """Everything up to the SMS set-up. Returns None when done, else why it is not."""
     facts.registration.clear()
-    facts.can_keep_link = facts.link_kept = facts.echo_stays = False
+    facts.can_keep_link = facts.link_kept = facts.echo_stays = facts.acknowledges = False
     yield from optional(SetEcho(on=False), "turning the echo off")
     facts.echo_heard = False
     yield from optional(Set("+CMEE", "1"), "asking for error codes")
-    yield from _identify()
+    yield from _identify(facts, settings)
     why = yield from unlock_sim(facts, settings)
     if why is not None:
         return why
+    yield from read_imsi(facts)
+    for text in facts.profile.init:
+        yield from optional(FromProfile(text), "setting up what this module needs")
     for name in REGISTRATIONS:
         yield from optional(Set(name, "1"), "asking to be told of the registration")
     yield from register(facts)
@@ -118,14 +148,30 @@ def optional(command: Command[None], doing: str) -> Script[bool]:
     return True
 
 
-def _identify() -> Script[None]:
-    known = []
+def _identify(facts: Facts, settings: ModemSettings) -> Script[None]:
+    known: list[str] = []
     for name in ("+CGMI", "+CGMM", "+CGMR", "+CGSN"):
         answer = yield from ask(Identify(name), "asking who it is")
         if isinstance(answer, Failure):
             yield Tell(StepRefused("AT" + name, str(answer)))
         known.append("" if isinstance(answer, Failure) else answer)
-    yield Tell(Identified(*known))
+    told = Identified(*known)
+    facts.profile = choose(settings.profiles, told.model)
+    yield Tell(told)
+    if facts.profile.fix_speed and facts.speed is not None:
+        # It tells nothing by itself until its speed is fixed.
+        yield from optional(Set("+IPR", str(facts.speed)), "fixing the speed")
+
+
+def read_imsi(facts: Facts) -> Script[None]:
+    """Which SIM is it? Another one than before is told."""
+    imsi = yield from ask(ReadImsi(), "asking which SIM this is")
+    if isinstance(imsi, Failure) or imsi == facts.imsi:
+        return
+    if facts.imsi:
+        yield Tell(SimChanged(facts.imsi[-4:], imsi[-4:]))
+    facts.imsi = imsi
+    yield Tell(SimIdentified(imsi[-4:]))
 
 
 def _sim_is_busy(state: str | Failure) -> bool:
@@ -149,8 +195,9 @@ def unlock_sim(facts: Facts, settings: ModemSettings) -> Script[str | None]:
     """+CPIN? until READY, with at most one PIN. Returns why not, else None."""
     state = yield from _pin_state(facts)
     if isinstance(state, Failure):
-        told = condition_of_sim(state.kind, state.code)
-        facts.sim_trouble = told or facts.sim_trouble or Condition.NO_SIM
+        if state.kind != "SILENCE":
+            told = condition_of_sim(state.kind, state.code)
+            facts.sim_trouble = told or facts.sim_trouble or Condition.NO_SIM
         return f"the SIM cannot be used: {state}"
     if state == "READY":
         facts.sim_trouble = None
@@ -210,12 +257,13 @@ def read_registration(facts: Facts) -> Script[None]:
 
 
 def _set_up_sms(facts: Facts, settings: ModemSettings) -> Script[str | None]:
-    answer = yield from ask(Set("+CMGF", "0"), "choosing PDU mode")
+    answer = yield from _patiently(Set("+CMGF", "0"), "choosing PDU mode", facts.profile.boot_s)
     if isinstance(answer, Failure):
         return f"the modem refuses PDU mode: {answer}"
     # Phase 2: routed reports need no acknowledgement, which a modem would otherwise wait for after a crash here.
-    yield from optional(Set("+CSMS", "0"), "choosing the message service")
-    yield from _announce()
+    if not (yield from optional(Set("+CSMS", "0"), "choosing the message service")):
+        facts.acknowledges = yield from optional(Set("+CSMS", "1"), "choosing the message service")
+    yield from announce(facts)
     if settings.service_centre is not None:
         why = yield from _set_service_centre(settings.service_centre)
         if why is not None:
@@ -228,8 +276,20 @@ def _set_up_sms(facts: Facts, settings: ModemSettings) -> Script[str | None]:
     return None
 
 
-def _announce() -> Script[None]:
-    for values in _ANNOUNCEMENTS:
+def _patiently(command: Command[None], doing: str, patience_s: float) -> Script[Failure | None]:
+    """Ask again every second: a module that has just started refuses its message service for a while."""
+    answer = yield from ask(command, doing)
+    for _ in range(int(patience_s)):
+        if not isinstance(answer, Failure) or answer.kind == "SILENCE":
+            break
+        yield Pause(1.0, "waiting for the modem's message service")
+        answer = yield from ask(command, doing)
+    return answer
+
+
+def announce(facts: Facts) -> Script[None]:
+    """Have new messages and reports told; the first way that the modem takes."""
+    for values in (*facts.profile.announcements, *_ANNOUNCEMENTS):
         if (yield from optional(Set("+CNMI", values), "asking to be told of messages")):
             return
 

@@ -24,7 +24,6 @@ from tillbell_agent.modem.dialogue import (
 )
 from tillbell_agent.modem.digest import tpdu_of
 from tillbell_agent.modem.events import (
-    Deaf,
     LateAnswer,
     ModemEvent,
     NotReady,
@@ -38,20 +37,24 @@ from tillbell_agent.modem.events import (
     UrcReceived,
 )
 from tillbell_agent.modem.initialise import REGISTRATIONS, Facts, ModemSettings, initialise, register
+from tillbell_agent.modem.notices import Notices
+from tillbell_agent.modem.profile import Profile
+from tillbell_agent.modem.recovery import Recovery
 from tillbell_agent.modem.script import Decision, Script, Tell
 from tillbell_agent.modem.stage import Stage
-from tillbell_agent.modem.traffic import (
-    received,
-    send_segment,
-)
+from tillbell_agent.modem.traffic import routed, send_segment
 
 __all__ = ["ModemSettings", "Session"]
 
-# Pauses between tries on a modem that does not come up; the last one repeats.
-BACK_OFF_S = (1.0, 5.0, 15.0, 60.0)
 # A TP-UD of 140 octets behind the longest header of an SMS-SUBMIT; a longer TPDU is no SMS.
 MAX_TPDU_OCTETS = 175
 _RESTARTED = ("RDY", "APP RDY", "^SYSSTART", "^BOOT", "NORMAL POWER DOWN", "POWERED DOWN")
+_ONLY_A_PERSON = (Condition.PIN_NEEDED, Condition.PUK_NEEDED)
+_READY_BUT = {
+    Condition.BARRED: "ready, but the network refused the last message: this SIM is barred",
+    Condition.NO_CREDIT: "ready, but the network refuses this SIM: no credit, or no permission to send",
+    Condition.STORAGE_FULL: "ready, but its message storage is full: emptying it",
+}
 _SIM_GONE = ("+CPIN: NOT INSERTED", "+CPIN: NOT READY", "+CPIN: SIM REMOVED")
 
 
@@ -61,13 +64,12 @@ class Session:
     def __init__(self, now: float, *, settings: ModemSettings | None = None) -> None:
         self._settings = settings or ModemSettings()
         self._facts = Facts()
-        self._chores = Chores(self._facts, self._settings.heartbeat_s, now)
+        self._chores = Chores(self._facts, self._settings, now)
         self._dialogue = Dialogue()
         self._stage = Stage(self._dialogue, self._tell)
         self._events: list[ModemEvent] = []
-        self._again_at: float | None = None
-        self._why = "starting"
-        self._failures = 0
+        self._recovery = Recovery(self._stage, self._facts, self._settings, self._tell)
+        self._notices = Notices(self._facts, self._settings, self._chores)
         self._initialised_at: int | None = None
         self._told_ready = False
         self._lost = False
@@ -75,7 +77,6 @@ class Session:
         self._unknown_tag: int | None = None
         self._now = self.since = now
         self._words = ""
-        self._is_deaf = False
         self.condition = Condition.STARTING
         self.condition_since = now
         self._dialogue.synchronise(now)
@@ -105,6 +106,20 @@ class Session:
         """What a person does about it."""
         return NEXT_STEP[self.condition]
 
+    @property
+    def profile(self) -> Profile:
+        """What is known of this family of modems."""
+        return self._facts.profile
+
+    @property
+    def speed(self) -> int | None:
+        """The speed that the port should have, bit/s; None: whatever it was opened with."""
+        return self._facts.speed
+
+    def ladder(self, now: float) -> list[dict[str, Any]]:
+        """The steps of recovery taken lately: step, at_s_ago, outcome."""
+        return self._recovery.history(now)
+
     def bytes_to_send(self) -> bytes:
         """Octets to write now; each is given once."""
         return self._dialogue.bytes_to_send()
@@ -113,7 +128,7 @@ class Session:
         """When ``tick`` is needed next; at once where events wait; None only while the port is lost."""
         if self._events:
             return self._now
-        times = [self._dialogue.next_deadline(), self._stage.wake_at, self._again_at]
+        times = [self._dialogue.next_deadline(), self._stage.wake_at, self._recovery.again_at]
         if self._at_rest:
             times.append(self._chores.next_deadline())
         return min((time for time in times if time is not None), default=None)
@@ -150,8 +165,9 @@ class Session:
         """The modem gives errors of its own: get in step and initialise it again. Nothing while a segment is open."""
         if self._sending is None and not self._lost:
             self._abandon("recovering")
-            self._again_at = None
-            self._dialogue.synchronise(now)
+            self._recovery.trouble()
+            if not self._recovery.waits:
+                self._recovery.ask_again(now)
         self._settle(now)
 
     def sweep(self, now: float) -> None:
@@ -164,16 +180,17 @@ class Session:
         self._abandon(why)
         self._not_ready(why)
         self._dialogue = self._stage.dialogue = Dialogue()
-        self._again_at, self._lost, self._why = None, True, why
-        self._is_deaf = self._facts.looks_for_network = False
+        self._lost = True
+        self._recovery.lost(why)
+        self._facts.looks_for_network = False
         self._facts.sim_trouble = None
         self._settle(now)
         return self._take_events()
 
     def reopened(self, now: float) -> None:
         """A port is there again: find out what is behind it."""
-        self._lost, self._failures, self._why = False, 0, "the port was opened"
-        self._dialogue.synchronise(now)
+        self._lost = False
+        self._recovery.reopened(now)
         self._settle(now)
 
     def receive_data(self, data: bytes, now: float) -> list[ModemEvent]:
@@ -192,9 +209,7 @@ class Session:
             self._hear(self._dialogue.tick(now), now)
             if self._stage.wake_at is not None and now >= self._stage.wake_at:
                 self._stage.wake(now)
-            if self._again_at is not None and now >= self._again_at:
-                self._again_at = None
-                self._dialogue.synchronise(now)
+            self._recovery.tick(now)
         self._settle(now)
         return self._take_events()
 
@@ -202,7 +217,7 @@ class Session:
 
     @property
     def _at_rest(self) -> bool:
-        return self._stage.empty and self._again_at is None and self._dialogue.phase is Phase.IDLE
+        return self._stage.empty and not self._recovery.waits and self._dialogue.phase is Phase.IDLE
 
     @property
     def _is_up(self) -> bool:
@@ -221,12 +236,12 @@ class Session:
         if self.ready and not self._told_ready:
             self._told_ready = True
             self._events.append(Ready())
-        words = self._describe()
-        if words != self._words:
-            self._words, self.since = words, now
         condition = self._condition()
         if condition is not self.condition:
             self.condition, self.condition_since = condition, now
+        words = self._describe()
+        if words != self._words:
+            self._words, self.since = words, now
         self._now = now
 
     def _take_events(self) -> list[ModemEvent]:
@@ -235,11 +250,15 @@ class Session:
 
     def _describe(self) -> str:
         if self._lost:
-            return f"the port is lost: {self._why}"
-        if self._again_at is not None:
-            return f"pausing before another try: {self._why}"
+            return f"the port is lost: {self._recovery.why}"
+        if self._recovery.is_resetting:
+            return f"restarting the modem: {self._recovery.why}"
+        if self._recovery.waits:
+            return f"pausing before another try: {self._recovery.why}"
         if self._dialogue.phase in (Phase.QUIET, Phase.ASKING, Phase.SETTLING):
             return f"getting in step with the modem ({self._dialogue.phase.value})"
+        if self.ready and self.condition in _READY_BUT:
+            return _READY_BUT[self.condition]
         return self._stage.doing or ("ready" if self.ready else "idle")
 
     def _condition(self) -> Condition:
@@ -247,7 +266,9 @@ class Session:
         facts = self._facts
         if self._lost:
             return Condition.UNPLUGGED
-        if self._is_deaf:
+        if self._recovery.is_resetting:
+            return Condition.RESETTING
+        if self._recovery.is_deaf:
             return Condition.DEAF
         if facts.sim_trouble is not None:
             return facts.sim_trouble
@@ -255,10 +276,13 @@ class Session:
             return Condition.DENIED if facts.denied else Condition.SEARCHING
         if not self._is_up:
             return Condition.STARTING
-        return facts.refusal or Condition.READY
+        return facts.refusal or (Condition.STORAGE_FULL if facts.storage_full else Condition.READY)
 
     def _next_script(self, now: float) -> Script[Any] | None:
         if not self._is_up:
+            if self._recovery.should_reset:
+                self._recovery.reset(now)
+                return None
             return self._bring_up()
         if not self._facts.registered:
             return register(self._facts)
@@ -267,18 +291,13 @@ class Session:
     def _bring_up(self) -> Script[None]:
         why = yield from initialise(self._facts, self._settings)
         if why is None:
-            self._initialised_at, self._failures = self._dialogue.out_of_step, 0
+            self._initialised_at = self._dialogue.out_of_step
+            self._recovery.came_up()
             self._chores.came_up(self._now)
             return
         self._told_ready = False
-        self._why = why
-        self._again_at = self._now + self._pause()
         yield Tell(NotReady(why))
-
-    def _pause(self) -> float:
-        pause = BACK_OFF_S[min(self._failures, len(BACK_OFF_S) - 1)]
-        self._failures += 1
-        return pause
+        self._recovery.not_up(why, self._now, person=self._facts.sim_trouble in _ONLY_A_PERSON)
 
     def _tell(self, event: ModemEvent) -> None:
         if isinstance(event, SegmentUnknown):
@@ -291,6 +310,7 @@ class Session:
             self._facts.refusal = condition_of_refusal(event.code_kind, event.code)
         elif isinstance(event, SegmentSent):
             self._facts.refusal = None
+            self._recovery.works()
         self._events.append(event)
 
     def _decide(self, decision: Decision, now: float) -> None:
@@ -307,23 +327,20 @@ class Session:
                 case Answered() | Prompted() | TimedOut():
                     self._now = now
                     self._chores.line_was_used(now)
+                    if isinstance(item, TimedOut):
+                        self._recovery.trouble()
                     self._stage.resume(item, now)
                 case Synchronised():
-                    self._is_deaf = False
+                    self._recovery.in_step()
                     self._stage.in_step(now)
                 case NoAnswer(tries):
-                    self._deaf(f"no answer to AT, {tries} times", now)
+                    self._abandon("no answer to AT")
+                    self._told_ready = False
+                    self._recovery.no_answer(tries, now)
                 case UrcHeard():
                     self._urc(item, now)
                 case Stray(text):
                     self._stray(text)
-
-    def _deaf(self, why: str, now: float) -> None:
-        self._abandon(why)
-        self._told_ready, self._why, self._is_deaf = False, why, True
-        pause = self._pause()
-        self._again_at = now + pause
-        self._events.append(Deaf(why, pause))
 
     def _abandon(self, why: str) -> None:
         """End the running script; what it was sending is told as what it is."""
@@ -348,7 +365,7 @@ class Session:
     def _urc(self, urc: UrcHeard, now: float) -> None:
         name = urc.text.partition(":")[0]
         if urc.pdu is not None:
-            self._events.append(received(tpdu_of(urc.pdu), None))
+            self._events.append(routed(self._facts, tpdu_of(urc.pdu)))
         elif name in ("+CMTI", "+CDSI"):
             if not self._chores.announced(urc.text, now):
                 self._events.append(UnknownLine(urc.text))
@@ -357,10 +374,17 @@ class Session:
         elif urc.text.startswith(_RESTARTED + _SIM_GONE):
             self._abandon(f"the modem said {urc.text}")
             self._not_ready(f"the modem said {urc.text}")
-            self._dialogue.synchronise(now)
+            self._recovery.ask_again(now)
         else:
+            self._notice(urc.text, now)
             self._events.append(UrcReceived(urc.text))
             self._stage.wake(now)
+
+    def _notice(self, text: str, now: float) -> None:
+        """Unsolicited codes that say how the modem is."""
+        if self._recovery.waits and text.startswith(self._facts.profile.ready):
+            self._recovery.ask_again(now)
+        self._events += self._notices.take(text, now)
 
     def _registration(self, name: str, text: str, now: float) -> None:
         was = self._facts.registered

@@ -5,6 +5,7 @@ unknown, never as failed. Nothing is deleted here that the caller has not asked 
 """
 
 from tillbell_agent.modem.commands import (
+    Acknowledge,
     Attention,
     DeleteMessage,
     ListMessages,
@@ -17,6 +18,7 @@ from tillbell_agent.modem.commands import (
 from tillbell_agent.modem.dialogue import Answered, Prompted, TimedOut
 from tillbell_agent.modem.digest import FinalResult
 from tillbell_agent.modem.events import (
+    ROUTED,
     MessageReceived,
     ModemEvent,
     SegmentNotSent,
@@ -28,7 +30,7 @@ from tillbell_agent.modem.events import (
     StoredAt,
     UnknownLine,
 )
-from tillbell_agent.modem.initialise import Facts, ModemSettings, read_registration
+from tillbell_agent.modem.initialise import Facts, ModemSettings, announce, read_registration
 from tillbell_agent.modem.script import (
     Ask,
     AwaitDecision,
@@ -125,6 +127,7 @@ def _sweep_one(facts: Facts, storage: str) -> Script[None]:
         yield Tell(UnknownLine(f"the storage {storage} cannot be selected for a sweep"))
         return
     rows = yield from ask(ListMessages(), "sweeping the message storage")
+    facts.endless_listings = facts.endless_listings + 1 if rows == Failure("SILENCE") else 0
     if isinstance(rows, Failure):
         yield Tell(UnknownLine(f"the stored messages cannot be listed: {rows}"))
         return
@@ -150,12 +153,19 @@ def read_message(facts: Facts, where: StoredAt) -> Script[None]:
 
 
 def forget_message(facts: Facts, where: StoredAt) -> Script[None]:
-    """Delete one message that is durable elsewhere."""
-    answer: Failure | None = Failure("ERROR", text="the storage cannot be selected")
+    """Delete one message that is durable elsewhere, or tell the network so."""
+    if where.storage == ROUTED:
+        answer = yield from ask(Acknowledge(), "acknowledging a message")
+        if isinstance(answer, Failure):
+            # Too late: the network sends it again. A modem that waited in vain stops telling: ask it to go on.
+            yield Tell(UnknownLine(f"a message could not be acknowledged: {answer}"))
+            yield from announce(facts)
+        return
+    deleted: Failure | None = Failure("ERROR", text="the storage cannot be selected")
     if (yield from _select(facts, where.storage)):
-        answer = yield from ask(DeleteMessage(where.index), "deleting a message")
-    if isinstance(answer, Failure):
-        yield Tell(UnknownLine(f"message {where.index} in {where.storage} cannot be deleted: {answer}"))
+        deleted = yield from ask(DeleteMessage(where.index), "deleting a message")
+    if isinstance(deleted, Failure):
+        yield Tell(UnknownLine(f"message {where.index} in {where.storage} cannot be deleted: {deleted}"))
 
 
 def received(tpdu: bytes, stored: StoredAt | None) -> ModemEvent:
@@ -167,6 +177,16 @@ def received(tpdu: bytes, stored: StoredAt | None) -> ModemEvent:
             return StatusReportReceived(tpdu, stored)
         case _:
             return UnknownLine(f"a stored TPDU of {len(tpdu)} octets is neither a message nor a report")
+
+
+def routed(facts: Facts, tpdu: bytes) -> ModemEvent:
+    """A TPDU that came by itself: the modem keeps none; the network does, where it waits to be acknowledged."""
+    if not facts.acknowledges or len(facts.seen) >= MAX_SEEN:
+        return received(tpdu, None)
+    facts.routed += 1
+    where = StoredAt(ROUTED, facts.routed)
+    facts.seen[where] = tpdu
+    return received(tpdu, where)
 
 
 def _select(facts: Facts, storage: str) -> Script[bool]:

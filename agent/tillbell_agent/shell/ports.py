@@ -13,11 +13,19 @@ from dataclasses import dataclass
 import serial
 
 _READ_OCTETS = 4096
+_MISSING = frozenset({errno.ENOENT, errno.ENODEV, errno.ENXIO})
 _TERMIOS_CFLAG, _TERMIOS_CC = 2, 6
 
 
 class PortError(Exception):
-    """A port cannot be opened, or it is gone; the message says which, why and what to look at."""
+    """A port cannot be opened, or it is gone; the message says which, why and what to look at.
+
+    ``missing``: its name does not exist now, which is cheap to look at again.
+    """
+
+    def __init__(self, message: str, *, missing: bool = False) -> None:
+        super().__init__(message)
+        self.missing = missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +75,14 @@ class ListenPort:
 class TalkPort(ListenPort):
     """A modem's line."""
 
+    def set_speed(self, baudrate: int) -> None:
+        """From the next octet on. Raises PortError where the port does not have that speed, or is gone."""
+        try:
+            self._serial.baudrate = baudrate
+            _set_modes(self.fileno())
+        except (serial.SerialException, OSError, ValueError, termios.error) as error:
+            raise PortError(f"{self.path}: {baudrate} bit/s: {_why(error)}") from error
+
     def write(self, data: bytes) -> int:
         """Write what fits now, return how many octets did. Raises PortError where the port is gone."""
         try:
@@ -89,7 +105,7 @@ def _open(settings: LineSettings) -> _Serial:
             exclusive=True,
         )
     except (serial.SerialException, OSError, ValueError, termios.error) as error:
-        raise PortError(f"{settings.path}: {_why(error)}") from error
+        raise PortError(f"{settings.path}: {_why(error)}", missing=_code(error) in _MISSING) from error
     try:
         _set_modes(port.fileno())
     except termios.error as error:  # pulled out a moment after it was opened
@@ -108,7 +124,7 @@ def _set_modes(descriptor: int) -> None:
 
 def _why(error: Exception) -> str:
     code = _code(error)
-    if code in {errno.ENOENT, errno.ENODEV, errno.ENXIO}:
+    if code in _MISSING:
         return "no such port: is the adapter plugged in?"
     if code in {errno.EACCES, errno.EPERM}:
         return "not allowed: put the user into the group dialout"

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tillbell_agent.modem.commands import ReadStorages
+from tillbell_agent.modem.conditions import Condition
 from tillbell_agent.modem.dialogue import Answered
 from tillbell_agent.modem.digest import FinalResult
 from tillbell_agent.modem.events import (
@@ -18,6 +19,7 @@ from tillbell_agent.modem.events import (
     NotReady,
     PinTried,
     Ready,
+    RecoveryStep,
     SegmentNotSent,
     SegmentPrompted,
     SegmentRefused,
@@ -30,7 +32,7 @@ from tillbell_agent.modem.events import (
     UrcReceived,
 )
 from tillbell_agent.modem.script import Ask, Failure, GetInStep, ask
-from tillbell_agent.modem.session import BACK_OFF_S, ModemSettings, Session
+from tillbell_agent.modem.session import ModemSettings, Session
 from tillbell_agent.sim.modem import ModemMachine
 from tillbell_agent.sim.modem_commands import Commands, Sim
 from tillbell_agent.sim.modem_faults import Fault
@@ -149,15 +151,21 @@ def test_home_roaming_and_sms_only_are_registered(stat: int) -> None:
     assert made.run_until_ready()
 
 
-def test_a_silent_line_is_told_as_deaf_and_tried_again_ever_more_rarely() -> None:
+def test_a_silent_line_climbs_the_ladder_once_and_then_is_asked_once_a_minute() -> None:
     session = Session(0.0)
-    now, pauses, written = 0.0, [], b""
-    while now < 600:
+    now, deaf, steps, written = 0.0, [], [], b""
+    while now < 840:
         now = session.next_deadline() or 0.0
-        pauses += [e.again_in_s for e in session.tick(now) if isinstance(e, Deaf)]
+        events = session.tick(now)
+        deaf += [e.again_in_s for e in events if isinstance(e, Deaf)]
+        steps += [e.step for e in events if isinstance(e, RecoveryStep)]
         written += session.bytes_to_send()
-    assert pauses[:5] == [*BACK_OFF_S, BACK_OFF_S[-1]]
-    assert set(written.replace(b"\x1b", b"").split(b"\r")) == {b"AT", b""}
+    assert steps == ["AT again", "AT again", "reset by command", "close and open the port"]
+    assert [e["step"] for e in session.ladder(now)] == [*steps, "alarm"]
+    assert deaf[-5:] == [60.0] * 5
+    assert set(written.replace(b"\x1b", b"").split(b"\r")) == {b"AT", b"AT+CFUN=1,1", b""}
+    assert written.count(b"AT+CFUN=1,1") == 1
+    assert session.condition is Condition.DEAF
 
 
 def test_a_modem_that_wakes_up_late_comes_up() -> None:
@@ -572,7 +580,7 @@ def test_any_octets_at_any_time_give_events_and_never_ctrl_z_without_a_pdu(
         written = session.bytes_to_send()
         pin_entries += written.count(b'AT+CPIN="')
         for piece in written.split(b"\x1a")[:-1]:
-            assert piece.endswith(b"00" + tpdu("x").hex().upper().encode())
+            assert piece.endswith((b"00" + tpdu("x").hex().upper().encode(), b"\x1b"))
         assert len(open_tags) <= 1
         assert session.doing
         # A second PIN is written only after the modem took the first.
