@@ -45,7 +45,9 @@ class DiskFacts:
 class Evidence:
     """What was gathered. ``config`` is None where it has ``problems``; then only the clock is known besides.
 
-    ``status``: the running agent's own words. ``agent``: the process that holds the state directory, if any.
+    ``status``: the running agent's own words; where it is None ``agent_trouble`` says why, and ``agent_absent`` whether
+    that is because none runs. ``agent``: the process that holds the state directory, as far as it could be seen.
+    ``guard_alarm``: what is wrong with the second place; ``guard_readable``: whether this user may look.
     """
 
     config_path: str
@@ -54,12 +56,14 @@ class Evidence:
     problems: tuple[str, ...] = ()
     status: Mapping[str, Any] | None = None
     agent_trouble: str | None = None
+    agent_absent: bool = False
     agent: Process | None = None
     disk: DiskFacts | None = None
     store: StoreHealth = field(default_factory=StoreHealth)
     ports: Mapping[str, PortFacts] = field(default_factory=dict)
     all_processes_seen: bool = True
     guard_alarm: str | None = None
+    guard_readable: bool = True
     pin_troubles: Mapping[str, str] = field(default_factory=dict)  # modem → what is wrong with its pin_file
 
 
@@ -108,14 +112,14 @@ def _agent(evidence: Evidence) -> Check:
         up, version = span(evidence.status["uptime_s"]), evidence.status["version"]
         return Check("agent", OK, f"running for {up}, tillbell {version}{process}")
     why = evidence.agent_trouble or "it was not asked"
-    if evidence.agent is not None:
+    if evidence.agent is None and evidence.agent_absent:
         return Check(
-            "agent", FAIL, f"it runs{process} and cannot be asked: {why}",
-            "Run this as the agent's user or as root; if that changes nothing, end the process and start tillbell run",
+            "agent", FAIL, f"{why}. No sale is heard, SIM and network cannot be looked at",
+            f"Start it: tillbell run --config {evidence.config_path}",
         )  # fmt: skip
     return Check(
-        "agent", FAIL, f"{why}. No sale is heard, SIM and network cannot be looked at",
-        f"Start it: tillbell run --config {evidence.config_path}",
+        "agent", FAIL, f"it cannot be asked{process}: {why}",
+        "Run this as the agent's user or as root; if that changes nothing, end the agent and start tillbell run",
     )  # fmt: skip
 
 
@@ -163,7 +167,7 @@ def _store(evidence: Evidence) -> Check:
         damage = f"it is damaged: {'; '.join(store.problems)}"
         step = "Stop the agent, copy the state directory away, and start it again"
         return Check("store", FAIL, damage, step)
-    size = f"schema {store.schema}, whole, {store.octets / _MIB:.1f} MiB"
+    size = f"schema {store.schema}, whole, {store.octets // 1024} KiB"
     if store.set_aside:
         kept = f"{size}; damaged before, set aside as {', '.join(store.set_aside)}"
         step = "Keep a copy for support, replace the storage medium, pair sealed recipients again"
@@ -219,6 +223,8 @@ def _second_place(evidence: Evidence) -> Check:
             "second place", FAIL, "; ".join(alarms),
             "See that its folder can be written; pair again if this board or its disk is a copy",
         )  # fmt: skip
+    if not evidence.guard_readable:
+        return Check("second place", WARN, f"{path} may not be read by this user", "Run this as root")
     known = len(evidence.store.bindings)
     return Check(
         "second place", OK, f"{path}: {known} pairing{'' if known == 1 else 's'} known in both places"
@@ -231,6 +237,8 @@ def _recipient(evidence: Evidence, recipient: RecipientConfig) -> Check:
     held = f"{waiting} message{'' if waiting == 1 else 's'} held" if waiting else "nothing held"
     told = {each["name"]: each for each in (evidence.status or {}).get("recipients", ())}
     why = told.get(recipient.name, {}).get("held_because")
+    if evidence.status is None and evidence.store.trouble is not None and not evidence.store.absent:
+        return Check(name, WARN, "not known: the store cannot be read", "See store")
     if why is None and evidence.status is None and recipient.name not in evidence.store.bindings:
         why = "not paired"
     if why is not None:
@@ -274,6 +282,8 @@ def _heard(name: str, told: Mapping[str, Any], shown: str, port: PortFinding) ->
 
 def _last_sale(evidence: Evidence, source: str) -> str:
     heard_at = evidence.store.last_heard_at.get(source)
+    if heard_at is None and evidence.store.trouble is not None and not evidence.store.absent:
+        return "last sale not known"
     if heard_at is None:
         return "no sale heard yet"
     return f"last sale {span(max(0, evidence.now.unix - heard_at))} ago"

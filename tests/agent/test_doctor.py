@@ -113,12 +113,23 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str, str]] = {
         "configuration", FAIL, "config.toml:3", "tillbell check",
     ),
     "no agent": (
-        {"status": None, "agent": None, "agent_trouble": "no agent runs on /var/lib/tillbell"},
+        {"status": None, "agent": None, "agent_trouble": "no agent runs on /var/lib/tillbell", "agent_absent": True},
         "agent", FAIL, "No sale is heard", "tillbell run --config config.toml",
     ),
     "agent does not answer": (
         {"status": None, "agent_trouble": "the agent on /x did not answer within 5 s"},
-        "agent", FAIL, "(process 4000) and cannot be asked", "end the process",
+        "agent", FAIL, "it cannot be asked (process 4000): the agent on /x", "end the agent",
+    ),
+    "agent is not for this user": (
+        {"status": None, "agent": None, "agent_trouble": "the agent on /x cannot be asked: Permission denied"},
+        "agent", FAIL, "Permission denied", "as root",
+    ),
+    "second place is not for this user": (
+        {"guard_readable": False}, "second place", WARN, "may not be read by this user", "as root",
+    ),
+    "pairing is not known to this user": (
+        {"status": None, "store": StoreHealth(trouble="Permission denied")},
+        "recipient hq", WARN, "not known", "See store",
     ),
     "clock never set": ({"now": moment(-NOON)}, "clock", WARN, "never set", "date -s"),
     "clock set back": ({"now": moment(-7200)}, "clock", WARN, "1 h 55 min before a sale", "date -s"),

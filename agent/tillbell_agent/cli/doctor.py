@@ -63,24 +63,27 @@ def gather(path: Path) -> doctor.Evidence:
     except ConfigError as error:
         return doctor.Evidence(str(path), Clock("UTC").moment(), problems=_problems(error))
     now = Clock(config.device.timezone).moment()
-    status, trouble = _ask(config.state_dir)
+    status, trouble, absent = _ask(config.state_dir)
     lock = str(config.state_dir / _LOCK)
     ports = [source.port for source in config.sources] + [modem.port for modem in config.modems]
     paths = [port for port in ports if "://" not in port]
     holders = who_holds([*paths, lock])
     store = store_health.examine(config.state_dir, now.unix, now.unix - _DAY_S)
+    readable = not config.guard_path.exists() or os.access(config.guard_path, os.R_OK)
     return doctor.Evidence(
         config_path=str(path),
         now=now,
         config=config,
         status=status,
         agent_trouble=trouble,
+        agent_absent=absent,
         agent=next(iter(holders.of(lock)), None),
         disk=_disk(config.state_dir),
         store=store,
         ports={port: look_at_port(port, holders) for port in paths},
         all_processes_seen=holders.all_seen,
-        guard_alarm=_guard_alarm(config, store),
+        guard_alarm=_guard_alarm(config.guard_path, store) if readable else None,
+        guard_readable=readable,
         pin_troubles=_pin_troubles(config),
     )
 
@@ -89,15 +92,15 @@ def _problems(error: ConfigError) -> tuple[str, ...]:
     return tuple(f"{each.file}:{each.line}: {each.message}" for each in error.problems)
 
 
-def _ask(state_dir: Path) -> tuple[dict[str, Any] | None, str | None]:
-    """(what the agent says, None), or (None, why nobody says anything)."""
+def _ask(state_dir: Path) -> tuple[dict[str, Any] | None, str | None, bool]:
+    """(what the agent says, why it says nothing, whether that is because none runs)."""
     try:
         answer = ask(state_dir, {"do": "status"})
     except NoAgentError:
-        return None, f"no agent runs on {state_dir}"
+        return None, f"no agent runs on {state_dir}", True
     except ControlError as error:
-        return None, str(error)
-    return (None, str(answer["error"])) if "error" in answer else (answer, None)
+        return None, str(error), False
+    return (None, str(answer["error"]), False) if "error" in answer else (answer, None, False)
 
 
 def _disk(state_dir: Path) -> doctor.DiskFacts:
@@ -117,8 +120,8 @@ def _disk(state_dir: Path) -> doctor.DiskFacts:
     return doctor.DiskFacts(str(place), place == state_dir, room.f_bavail * room.f_frsize, trouble)
 
 
-def _guard_alarm(config: Config, store: store_health.StoreHealth) -> str | None:
-    guard = GuardFile(config.guard_path)
+def _guard_alarm(path: Path, store: store_health.StoreHealth) -> str | None:
+    guard = GuardFile(path)
     for binding in store.bindings.values():
         guard.expect(binding)
     return guard.alarm
