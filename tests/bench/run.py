@@ -1,10 +1,11 @@
 """``make bench``: what a sale costs, in octets, SMS, milliseconds, memory and flash. Prints tables; judges nothing.
 
-    .venv/bin/python tests/bench/run.py [--quick] [--json] [--only sizes,start,idle,latency,throughput]
+    .venv/bin/python tests/bench/run.py [--quick] [--json] [--only sizes,start,idle,latency,throughput,peers]
 
 The mix of sales is described in ``mix.py``. The agent that is measured is the real ``tillbell run`` on
 pseudo-terminals; its modem is the simulated one, which answers at once, so what a real modem and network add is not in
-any figure. Runs in about three minutes; ``--quick`` in half a minute.
+any figure. Beside it stand two other programs that send texts, where they are installed (``peers.py``). Runs in about
+eight minutes, five of them beside the peers; ``--quick`` in two.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import path
+import peers
 import proc
 import sizes
 from figures import Table, lines, progress, to_json
@@ -23,7 +25,7 @@ from shop import BenchError, Shop
 
 from tillbell_agent.sim.demo_processes import DemoError
 
-_PARTS = ("sizes", "start", "idle", "latency", "throughput")
+_PARTS = ("sizes", "start", "idle", "latency", "throughput", "peers")
 _REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -90,12 +92,17 @@ def _parts(folder: Path, *, quick: bool) -> dict[str, Callable[[], list[Table]]]
 
         return part
 
+    def beside() -> list[Table]:
+        (folder / "peers").mkdir()
+        return peers.measure(folder / "peers", peers.QUICK if quick else peers.FULL)
+
     return {
         "sizes": sizes.measure,
         "start": at("start", lambda shop: [path.start(shop, starts)]),
         "idle": at("idle", lambda shop: [path.rest(shop, seconds)]),
         "latency": at("latency", lambda shop: [path.one_at_a_time(shop, singles)]),
         "throughput": at("throughput", lambda shop: path.as_fast_as_it_goes(shop, sales, drain)),
+        "peers": beside,
     }
 
 
