@@ -358,6 +358,20 @@ def test_texts_are_wiped_after_the_days_that_the_configuration_names(till: Till)
         assert "早".encode() not in path.read_bytes()
 
 
+def test_what_may_still_become_whole_is_not_wiped(till: Till) -> None:
+    parts = tpdus("一" * 100)
+    take(till, parts[0])
+    with transaction(till.register.connection):
+        till.register.inbox.keep_house(NOON + 2 * DAY_S, keep_s=DAY_S)
+    assert [one.text for one in take(till, parts[1], after_s=2 * DAY_S)] == ["一" * 100]
+
+
+def test_a_long_row_of_leftovers_is_read_to_its_end(till: Till) -> None:
+    sent = [f"text {number}" for number in range(250)]
+    keep(till, *[tpdu for text in sent for tpdu in tpdus(text)])
+    assert [one.text for one in till.register.inbox.take_in(0.0)] == sent
+
+
 def test_a_message_that_a_storage_gives_for_ever_is_never_told_again(till: Till) -> None:
     (ghost,) = tpdus("ghost")
     assert len(take(till, ghost)) == 1

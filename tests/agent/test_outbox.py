@@ -250,7 +250,11 @@ def test_final_messages_are_forgotten_with_their_segments_and_check_codes_stay(o
 @pytest.mark.parametrize("wrong", [200, NOON + 3652 * 86_400])
 def test_what_a_wrong_clock_dated_goes_by_its_place(outbox: Outbox, wrong: int) -> None:
     undated = sent(outbox, at=wrong)
-    assert retention.forget(outbox._connection, NOON, NOON) == retention.wipe(outbox._connection, NOON, NOON) == 0
+    assert (
+        retention.forget(outbox._connection, NOON, NOON)
+        == retention.wipe(outbox._connection, NOON, NOON)
+        == 0
+    )
     sent(outbox, at=NOON - 100)
     last = sent(outbox, at=wrong)
     assert retention.wipe(outbox._connection, NOON, NOON) == 2
