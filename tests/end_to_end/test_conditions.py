@@ -27,6 +27,7 @@ BEGUN = {
     Condition.SEARCHING: (("--do", '{"do": "registration", "stat": "searching"}'), "registration sim1", 1),
     Condition.DENIED: (("--do", '{"do": "registration", "stat": "denied"}'), "registration sim1", 2),
     Condition.DEAF: (("--fault", "deaf:count=0"), "modem sim1", 2),
+    Condition.STARTING: (("--fault", "late:seconds=60,command=+CGMI"), "modem sim1", 1),
     Condition.BARRED: (("--fault", "barred"), "SIM sim1", 2),
     Condition.NO_CREDIT: (("--fault", "no_credit"), "SIM sim1", 2),
     Condition.STORAGE_FULL: (("--fault", "refuse:code=322,count=0"), "modem sim1", 1),
@@ -84,6 +85,21 @@ def test_status_queue_and_doctor_say_in_words_how_the_modem_is(tmp_path: Path, c
         check_words(shop, condition, name, code)
 
 
+def test_a_modem_that_is_reset_because_it_fails_is_told_with_the_step_of_recovery(tmp_path: Path) -> None:
+    with Shop(tmp_path, ("owner",)) as shop:
+        shop.start_modem("--fault", "refuse:code=300,count=0")
+        shop.start_agent()
+        shop.wait("ready", lambda: modem(shop)["condition"] == "ready")
+        shop.ask_modem(do="boot", boot_s=60)
+        for number in range(3):
+            shop.tillbell("send", "--config", str(shop.config), "--to", "owner", f"text {number}")
+        shop.wait("resetting", lambda: modem(shop)["condition"] == "resetting")
+        check_words(shop, Condition.RESETTING, "modem sim1", 1)
+        assert re.search(
+            r"^  recovery: reset by command, \d+ s ago: under way$", said(shop, "status")[1], re.M
+        )
+
+
 def test_an_unplugged_modem_is_told_and_told_as_well_again(tmp_path: Path) -> None:
     with Shop(tmp_path, ("owner",)) as shop:
         shop.start_modem()
@@ -108,13 +124,13 @@ def test_where_all_is_well_doctor_exits_0_and_names_model_operator_and_signal(tm
         shop.start_modem()
         shop.pair()
         shop.start_agent()
-        shop.wait("ready", lambda: modem(shop)["condition"] == "ready")
+        shop.wait("the first samples", lambda: modem(shop)["operator"] and modem(shop)["signal_dbm"])
         code, text = said(shop, "doctor")
         assert code == 0, text
         assert text.splitlines()[-1].endswith("checks, all well")
         assert re.search(r"^ok +agent +running for \d+ s, tillbell .* \(process \d+\)$", text, re.M), text
         assert re.search(r"^ok +modem sim1 +\S.* answers", text, re.M), text
-        assert re.search(r"^ok +registration sim1 +registered", text, re.M), text
+        assert re.search(r"^ok +registration sim1 +registered with \S.*, signal -\d+ dBm$", text, re.M), text
         assert re.search(r"^ok +recipient hq +paired", text, re.M), text
         assert re.search(r"^ok +source printer +open", text, re.M), text
 
