@@ -164,8 +164,8 @@ def test_status_counts_in_money_and_names_what_is_unknown(
 
 def test_a_source_that_understands_little_shows_it() -> None:
     source = {
-        "name": "printer", "port": "/dev/ttyS0", "open": True, "trouble": None, "waiting_for_disk": 0, "octets": 986,
-        "told": 1, "known": 0, "settlements": 0, "ignored": 2, "skipped_octets": 40, "lost": 0,
+        "name": "printer", "port": "/dev/ttyS0", "open": True, "trouble": None, "suspicion": None, "octets": 986,
+        "told": 1, "known": 0, "settlements": 0, "ignored": 2, "skipped_octets": 40, "lost": 0, "waiting_for_disk": 0,
     }  # fmt: skip
     assert status._source(source) == (
         "source printer (/dev/ttyS0): open; 1 told, 986 octets heard, 2 ignored (the log says why), "
