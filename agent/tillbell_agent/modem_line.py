@@ -33,6 +33,8 @@ from tillbell_agent.shell.log import Log
 from tillbell_agent.shell.ports import PortError
 from tillbell_agent.world import DuplexPort
 
+_UNKNOWN_A_MINUTE = 20
+
 
 class Power(Protocol):
     """Switches the modem's power off and on. Neither call waits."""
@@ -68,6 +70,7 @@ class ModemLine:
         self._samples: dict[str, int | str | None] = {}
         self._power = power
         self._alarm_stays = False
+        self._minute_ends, self._unknown_lines = 0.0, 0
         self._told_not_ready = ""
         self._opened = False
         self._log = log
@@ -226,11 +229,21 @@ class ModemLine:
             case StepRefused(command, answer):
                 self._log.info("modem_step_refused", modem=self.name, command=command, answer=answer)
             case UnknownLine(text):
-                self._log.info("modem_unknown_line", modem=self.name, text=text)
+                self._log_unknown(text, now)
             case UrcReceived():
                 pass  # it changes nothing, and rings and signal reports would fill the log
             case _:
                 self.courier.on_event(event, now, moment)
+
+    def _log_unknown(self, text: str, now: float) -> None:
+        """A modem that hangs may say the same for hours: the log has so many a minute, and how many there were."""
+        if now >= self._minute_ends:
+            if self._unknown_lines > _UNKNOWN_A_MINUTE:
+                self._log.warning("modem_unknown_lines", modem=self.name, count=self._unknown_lines)
+            self._minute_ends, self._unknown_lines = now + 60.0, 0
+        self._unknown_lines += 1
+        if self._unknown_lines <= _UNKNOWN_A_MINUTE:
+            self._log.info("modem_unknown_line", modem=self.name, text=text)
 
     def _learn(self, event: Identified | SimIdentified | SimChanged | Sampled) -> None:
         match event:

@@ -20,8 +20,8 @@ SWEEP_AFTER_S = 2.0
 # Announced messages that wait to be read, and read ones that wait to be deleted: more than a SIM holds. What does not
 # fit stays in the modem and is found by the next sweep.
 MAX_WAITING = 256
-# A modem that does not end a listing is not asked for one at each start: what it announces is read one by one.
-ENDLESS_LISTINGS = 2
+# A modem that has hung over a listing is asked for another so late: what it announces is read one by one meanwhile.
+AFTER_ENDLESS_S = 21_600.0
 # Between two questions of a round: a sale that waits goes first.
 BETWEEN_S = 0.2
 # A full storage is looked at again while it is being emptied.
@@ -39,20 +39,20 @@ class Chores:
         self._sample_at = now
         self._credit_at = now if settings.credit_code else None
         self._question_at = now
+        self._full_at: float | None = None
         self._samples: deque[Callable[[], Script[None]]] = deque()
         self._to_read: deque[StoredAt] = deque()
         self._to_forget: deque[StoredAt] = deque()
 
     def came_up(self, now: float) -> None:
         """The modem was initialised: what it stored meanwhile was announced to nobody."""
-        endless = self._facts.endless_listings >= ENDLESS_LISTINGS
-        self.sweep_at(now + (self._facts.profile.sweep_s if endless else SWEEP_AFTER_S))
+        self.sweep_at(now + (AFTER_ENDLESS_S if self._facts.endless_listings else SWEEP_AFTER_S))
         self._sample_at = max(self._sample_at, now + SWEEP_AFTER_S)
 
     def storage_is_full(self, now: float) -> None:
         """Said by the modem: empty it, and look whether that helped."""
         self._facts.storage_full = True
-        self._sweep_at, self._sample_at = now, now + FULL_AGAIN_S
+        self._sweep_at = now
 
     def sweep_at(self, when: float) -> None:
         """Look through the whole storage then."""
@@ -84,7 +84,7 @@ class Chores:
 
     def next_deadline(self) -> float:
         """When the next timed chore is due."""
-        times = [self._heartbeat_at, self._sample_at, self._sweep_at, self._credit_at]
+        times = [self._heartbeat_at, self._sample_at, self._sweep_at, self._credit_at, self._full_at]
         if self._samples:
             times.append(self._question_at)
         return min(time for time in times if time is not None)
@@ -103,10 +103,12 @@ class Chores:
         return self._next_sample(now)
 
     def _next_sample(self, now: float) -> Script[Any] | None:
+        if self._full_at is not None and now >= self._full_at:
+            self._full_at = None
+            return read_fill(self._facts)
+        if self._facts.storage_full and self._full_at is None:
+            self._full_at = now + FULL_AGAIN_S
         if now >= self._sample_at:
-            if self._facts.storage_full:
-                self._sample_at = now + FULL_AGAIN_S
-                return read_fill(self._facts)
             self._sample_at = now + self._settings.sample_s
             self._samples.extend(samples(self._facts))
         if self._samples and now >= self._question_at:
