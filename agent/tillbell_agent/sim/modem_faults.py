@@ -59,7 +59,7 @@ KINDS = {
     "unplug": FaultKind("pdu", "the port goes away for `seconds` (0: until plugged); `taken` as with hang", {"seconds": 5.0, "taken": False, "number": ""}),
     "report_lost": FaultKind("report", "the status report never comes", {"number": ""}),
     "report_late": FaultKind("report", "the status report comes `seconds` later", {"seconds": 10.0, "number": ""}),
-    "report_failed": FaultKind("report", "the status report's TP-ST is `code`: 70 expired, 65 incompatible, 48 congestion, still trying", {"code": 70, "number": ""}),
+    "report_failed": FaultKind("report", "the status report's TP-ST is `code`: 70 expired, 65 incompatible destination, 32 congestion, still trying", {"code": 70, "number": ""}),
     "endless_list": FaultKind("list", "AT+CMGL lists and lists until the modem is reset"),
     "ghost": FaultKind("delete", "OK, and the message is still there"),
     "incoming_twice": FaultKind("incoming", "the network delivers the message twice", {"number": ""}),

@@ -1,5 +1,6 @@
 """``tillbell sim modem`` as a process: its link, its log, its control socket, and that it ends cleanly."""
 
+import contextlib
 import json
 import os
 import signal
@@ -14,11 +15,13 @@ from typing import Any
 import pytest
 import serial
 
+from tillbell_agent.cli import main
 from tillbell_agent.sim.pty import PseudoTerminal
 
 
 @pytest.fixture
-def simulator(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+def simulator(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
+    """A running simulator; a test may give it further arguments by parametrizing this."""
     command = [sys.executable, "-m", "tillbell_agent.cli", "sim", "modem", "--link", str(tmp_path / "port")]
     command += [
         "--log",
@@ -27,6 +30,7 @@ def simulator(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         str(tmp_path / "control"),
         "--number",
         "+8613700000001",
+        *getattr(request, "param", []),
     ]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
@@ -136,3 +140,87 @@ def test_a_link_replaces_an_old_link_and_never_a_file(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError, match="no symbolic link"):
         PseudoTerminal(tmp_path / "file")
     assert (tmp_path / "file").read_text() == "precious"
+
+
+def wait_for(path: Path, there: bool, seconds: float = 10) -> None:
+    until = time.monotonic() + seconds
+    while path.is_symlink() is not there:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_unplugged_the_link_is_gone_and_a_reader_is_told_then_another_port_stands_behind_it(
+    simulator: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    link, control = tmp_path / "port", tmp_path / "control"
+    before = link.readlink()
+    with serial.Serial(str(link), 115_200, timeout=5) as port:
+        ask(port, b"ATE0\r")
+        assert request(control, do="unplug", seconds=0.5) == {"ok": True, "power": "unplugged"}
+        wait_for(link, there=False)
+        with pytest.raises((serial.SerialException, OSError)):
+            port.read(1)
+        wait_for(link, there=True)
+    assert link.readlink() != before
+    with serial.Serial(str(link), 115_200, timeout=5) as port:
+        assert b"AT\r\r\nOK\r\n" in ask(port, b"AT\r")
+    assert [record["ev"] for record in logged(tmp_path / "log")][-3:] == ["plugged", "urc", "cmd"]
+
+
+@pytest.mark.parametrize("simulator", [["--baud", "9600"]], indirect=True)
+def test_at_another_speed_than_its_own_there_is_no_word_to_be_had(
+    simulator: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    with serial.Serial(str(tmp_path / "port"), 115_200, timeout=0.3) as port:
+        port.write(b"AT\r")
+        assert b"OK" not in port.read(100)
+        port.baudrate = 9600
+        assert ask(port, b"\rAT\r").endswith(b"OK\r\n")
+        ask(port, b"AT+IPR=57600\r")
+        port.baudrate = 57600
+        ask(port, b"AT\r")
+
+
+@pytest.mark.parametrize("simulator", [["--autobaud"]], indirect=True)
+def test_autobauding_finds_the_speed_of_the_port(simulator: subprocess.Popen[str], tmp_path: Path) -> None:
+    with serial.Serial(str(tmp_path / "port"), 38_400, timeout=0.3) as port:
+        said = []
+        for _ in range(4):
+            port.write(b"AT\r")
+            said.append(port.read_until(b"OK\r\n"))
+        assert said == [b"", b"", b"AT\r\r\nOK\r\n", b"AT\r\r\nOK\r\n"]
+
+
+@pytest.mark.parametrize(
+    "simulator",
+    [["--fault", "barred", "--do", '{"do": "registration", "stat": "roaming"}', "--boot-ms", "300", "--pin", "4711"]],
+    indirect=True,
+)  # fmt: skip
+def test_what_is_asked_for_on_the_command_line_holds_from_the_start(
+    simulator: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    assert request(tmp_path / "control", do="faults")["waiting"] == [{"kind": "barred", "count": 0}]
+    with serial.Serial(str(tmp_path / "port"), 115_200, timeout=5) as port:
+        assert port.read_until(b"RDY\r\n").endswith(b"RDY\r\n")
+        assert b"+CPIN: SIM PIN" in ask(port, b"AT+CPIN?\r")
+        assert b"+CREG: 0,5" in ask(port, b"AT+CREG?\r")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--fault", "explode"], "no fault 'explode'"),
+        (["--do", '{"do": "explode"}'], "no request 'explode'"),
+        (["--latency-ms", "-1"], "no number from 0"),
+        (["--slots", "99"], "slots can grow"),
+    ],
+)
+def test_a_command_line_that_asks_for_nonsense_is_refused_and_says_why(
+    tmp_path: Path, arguments: list[str], why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with contextlib.suppress(SystemExit):
+        assert (
+            main(["sim", "modem", "--link", str(tmp_path / "p"), "--log", str(tmp_path / "l"), *arguments])
+            == 2
+        )
+    assert why in capsys.readouterr().err
