@@ -160,7 +160,12 @@ class Inbox:
         ).fetchall()
 
     def _rebuilt(self, now: float) -> Reassembler:
-        """The reassembly as the store has it: every part of every message that is not whole."""
+        """The reassembly as the store has it: every part of every message that is not whole.
+
+        A part whose message is not there, as after a damage to the file, is read anew.
+        """
+        lost = "length(tpdu) > 0 AND received_id NOT IN (SELECT id FROM received)"
+        self._connection.execute(f"UPDATE incoming SET received_id = NULL WHERE {lost}")
         reassembler = Reassembler(MAX_OPEN, PARTS_WAIT_S)
         self._sets = {}
         query = (
@@ -193,6 +198,8 @@ class Inbox:
             for event in events
             if isinstance(event, Assembled)
         ]
+        if not self._is_open(received_id):
+            self._erase_octets(received_id)
         return given_up + whole
 
     def _message_of(self, deliver: SmsDeliver, events: Iterable[Event], modem: str, received_at: int) -> int:
@@ -239,7 +246,6 @@ class Inbox:
                 "UPDATE received SET state = 'whole', kind = ?, text = ?, data = ? WHERE id = ?",
                 (kind.value, text, data, received_id),
             )
-        self._erase_octets(received_id)
         told = self._one(received_id)
         self.on_message(told)
         return told

@@ -343,6 +343,22 @@ def test_only_whole_messages_are_handed_on(till: Till) -> None:
     assert handed == ["whole"]
 
 
+def test_parts_whose_message_was_lost_with_a_damaged_page_are_read_anew(till: Till) -> None:
+    parts = tpdus("一" * 100)
+    take(till, parts[0], *tpdus("whole"))
+    till.register.connection.execute("DELETE FROM received")
+    till.restart()
+    assert [one.text for one in take(till, parts[1])] == ["一" * 100]
+    assert [one.text for one in listed(till)] == ["一" * 100]
+
+
+def test_no_octets_are_left_of_what_is_whole_whatever_claimed_to_be_part_of_it(till: Till) -> None:
+    take(till, *tpdus("甲" * 100))
+    for number in range(6):
+        take(till, tpdus(str(number) + "乙" * 99)[0])
+    assert till.rows("SELECT sum(length(tpdu)) FROM incoming") == [(0,)]
+
+
 # Bounds
 
 
@@ -363,6 +379,7 @@ def test_what_may_still_become_whole_is_not_wiped(till: Till) -> None:
     take(till, parts[0])
     with transaction(till.register.connection):
         till.register.inbox.keep_house(NOON + 2 * DAY_S, keep_s=DAY_S)
+    till.restart()
     assert [one.text for one in take(till, parts[1], after_s=2 * DAY_S)] == ["一" * 100]
 
 

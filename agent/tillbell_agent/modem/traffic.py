@@ -113,26 +113,30 @@ def heartbeat(facts: Facts) -> Script[None]:
 
 def sweep(facts: Facts) -> Script[None]:
     """Report everything that is stored and was not reported yet, wherever it lies: leftovers of others among it."""
-    yield from _sweep_one(facts, facts.receives_into)
-    if facts.receives_into not in STORAGES:  # not named; or "MT", which shows SIM and module at once
-        return
-    for storage in STORAGES:
-        if storage != facts.receives_into and (yield from _select(facts, storage)):
-            yield from _sweep_one(facts, storage)
+    storages = [facts.receives_into]
+    if facts.receives_into in STORAGES:  # else not named; or "MT", which shows SIM and module at once
+        storages += [storage for storage in STORAGES if storage != facts.receives_into]
+    for storage in storages:
+        rows = yield from _list(facts, storage)
+        if isinstance(rows, Failure):
+            facts.endless_listings += 1
+            return
+        for row in rows:
+            yield from _report(facts, facts.storage, row)
+    facts.endless_listings = 0
 
 
-def _sweep_one(facts: Facts, storage: str) -> Script[None]:
-    """What lies in one storage; "" is the one in use, of a modem that does not name it."""
+def _list(facts: Facts, storage: str) -> Script[tuple[StoredTpdu, ...] | Failure]:
+    """What lies in one storage ("": in the one in use), nothing where that is refused; Failure: the listing did not end."""
     if storage and not (yield from _select(facts, storage)):
-        yield Tell(UnknownLine(f"the storage {storage} cannot be selected for a sweep"))
-        return
+        if storage == facts.receives_into:
+            yield Tell(UnknownLine(f"the storage {storage} cannot be selected for a sweep"))
+        return ()
     rows = yield from ask(ListMessages(), "sweeping the message storage")
-    facts.endless_listings = facts.endless_listings + 1 if rows == Failure("SILENCE") else 0
-    if isinstance(rows, Failure):
-        yield Tell(UnknownLine(f"the stored messages cannot be listed: {rows}"))
-        return
-    for row in rows:
-        yield from _report(facts, facts.storage, row)
+    if not isinstance(rows, Failure):
+        return tuple(rows)
+    yield Tell(UnknownLine(f"the stored messages cannot be listed: {rows}"))
+    return rows if rows.kind == "SILENCE" else ()
 
 
 def read_message(facts: Facts, where: StoredAt) -> Script[None]:

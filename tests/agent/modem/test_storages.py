@@ -111,3 +111,26 @@ def test_what_is_deleted_and_still_there_does_not_keep_the_session_busy() -> Non
     made.session.sweep(made.now)  # told again: the caller knows its digest, and forgets it again
     made.run(5)
     assert [text for text, _ in told(made)] == ["ghost", "ghost"]
+
+
+def test_a_listing_that_never_ends_in_one_storage_is_not_asked_for_at_every_start() -> None:
+    made = rig()
+    real = made.machine.faults.take
+    asked: list[float] = []
+
+    def take(point: str, **where: str) -> Fault | None:
+        if point != "list" or made.machine.commands.storages.reading.name != "ME":
+            return real(point, **where)
+        asked.append(made.now)
+        return Fault("endless_list")
+
+    made.machine.faults.take = take  # type: ignore[method-assign, assignment]
+    assert made.run_until_ready()
+    for _ in range(5):
+        made.run(60)
+        made.machine.restart(made.now)
+    made.run(60)
+    assert len(asked) == 2
+    made.machine.deliver_text("+8613700000001", "still heard", made.now)
+    made.run(5)
+    assert "still heard" in [text for text, _ in told(made)]
