@@ -1,7 +1,5 @@
 """The profiles of modems that come with the program: read once, at the start."""
 
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from tillbell_agent.modem.profile import Profile, parse_profile
@@ -23,7 +21,12 @@ def load_profiles() -> tuple[Profile, ...]:
     return tuple(found)
 
 
-def _folder() -> Traversable:
-    """Inside the package where it is installed; in a checkout at its top."""
-    installed = resources.files("tillbell_agent") / "hw" / "modems"
-    return installed if installed.is_dir() else Path(__file__).resolve().parents[3] / "hw" / "modems"
+def _folder() -> Path:
+    """Inside the package where it is installed; in a checkout at its top.
+
+    Found by this file's place: importlib.resources imports more of itself when it is used, which a program that has
+    become a service's user may not be allowed to read any more.
+    """
+    package = Path(__file__).resolve().parent.parent
+    installed = package / "hw" / "modems"
+    return installed if installed.is_dir() else package.parent.parent / "hw" / "modems"
