@@ -23,7 +23,7 @@ from tillbell_agent.modem.events import (
 from tillbell_agent.modem.results import AnswerClass, classify
 from tillbell_agent.modem.session import Session
 from tillbell_agent.moment import Moment
-from tillbell_agent.outbox import LONGEST_PAUSE_S, Message, State
+from tillbell_agent.outbox import LONGEST_PAUSE_S, Message, Outbox, State
 from tillbell_agent.register import Register
 from tillbell_agent.retry import Action, ActionKind, Outcome, next_action
 from tillbell_agent.routes import Routes
@@ -50,7 +50,6 @@ class Courier:
         self.session = session
         self.sent = 0
         self._register = register
-        self._outbox = register.outbox
         self._routes = routes or Routes()
         self._reports = StatusReports(name, register, log)
         self._log = log
@@ -69,6 +68,10 @@ class Courier:
         self._repeat_look_at: float | None = 0.0
         self._held_until = 0.0
         self.trouble: str | None = None
+
+    @property
+    def _outbox(self) -> Outbox:
+        return self._register.outbox
 
     @property
     def busy(self) -> bool:
@@ -123,11 +126,12 @@ class Courier:
             return
         self.trouble = None
         while self._journey is None:
-            message = self._ahead or self._reserve(now, moment)
-            self._ahead = None
+            self._ahead = message = self._ahead or self._reserve(now, moment)
             if message is None:
                 return
-            self._start(message, now, moment)
+            done = self._outbox.parts_sent(message.id, self.name)
+            self._ahead = None
+            self._start(message, done, now, moment)
 
     def _give_back(self, now: float, moment: Moment) -> None:
         """The modem cannot send: what nobody began is another's at once, what it began when the lease ends."""
@@ -216,7 +220,7 @@ class Courier:
                 self._register.repeat_text(message, moment.unix, moment)
         self._repeat_look_at = look_at
 
-    def _start(self, message: Message, now: float, moment: Moment) -> None:
+    def _start(self, message: Message, done: set[int], now: float, moment: Moment) -> None:
         try:
             segments = split(message)
             Address.from_text(message.phone)
@@ -229,7 +233,6 @@ class Courier:
             state = State.UNKNOWN if message.unknowns else State.EXPIRED
             self._end_unsent(message, state, "not sent in time", moment)
             return
-        done = self._outbox.parts_sent(message.id, self.name)
         left = [part for part in range(len(segments)) if part not in done]
         if not left:  # its last answer came late, after it was queued again
             self._end_unsent(message, State.SENT, "accepted", moment)

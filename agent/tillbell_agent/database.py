@@ -160,8 +160,18 @@ END;
 MIGRATIONS = (_VERSION_1, _VERSION_INBOX, _VERSION_OUTBOX)
 
 
+# What SQLite calls a file that is not as it wrote it: SQLITE_CORRUPT, SQLITE_NOTADB.
+_DAMAGE = frozenset({11, 26})
+# Small, and needed for every sale: looked through at each opening. The large ones show damage where they are read.
+_LOOKED_THROUGH = ("counter", "pairing", "text_key", "message_count")
+
+
 class StoreError(Exception):
     """The state cannot be opened or written; the message says what, where and the next step."""
+
+
+class DamagedStoreError(StoreError):
+    """The file is not as it was written: ``rescue`` sets it aside and saves what can be read."""
 
 
 def open_database(state_dir: Path) -> sqlite3.Connection:
@@ -180,12 +190,35 @@ def open_database(state_dir: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA temp_store=MEMORY")
         connection.execute("PRAGMA cache_size=-256")
         _migrate(connection)
+        _look_through(connection)
         truncate_wal(connection)
     except (sqlite3.Error, OSError) as error:
-        raise StoreError(
+        kind = DamagedStoreError if is_damage(error) else StoreError
+        raise kind(
             f"cannot open {path}: {error}. Check the disk (df) and the owner of {state_dir}"
         ) from error
     return connection
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether SQLite says that the file is broken, rather than the disk full or the statement wrong."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
+
+
+def store_error(error: sqlite3.Error) -> StoreError:
+    """The store's own error for one of SQLite's."""
+    if is_damage(error):
+        return DamagedStoreError(f"the state is damaged: {error}. Check the disk or card, and its power")
+    return StoreError(f"cannot use the state: {error}. Check the disk (df) and its mount")
+
+
+def _look_through(connection: sqlite3.Connection) -> None:
+    for table in _LOOKED_THROUGH:
+        found = connection.execute(f"PRAGMA quick_check('{table}')").fetchone()
+        if found != ("ok",):
+            error = sqlite3.DatabaseError(f"table {table}: {found[0]}")
+            error.sqlite_errorcode = min(_DAMAGE)
+            raise error
 
 
 def open_for_reading(state_dir: Path) -> sqlite3.Connection:
@@ -215,6 +248,8 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         connection.execute("COMMIT")
     except sqlite3.Error as error:
         _roll_back(connection)
+        if is_damage(error):
+            raise store_error(error) from error
         raise StoreError(f"cannot write the state: {error}. Check the disk (df) and its mount") from error
     except BaseException:
         _roll_back(connection)
@@ -222,8 +257,11 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:
-    if connection.in_transaction:  # SQLite has rolled back by itself where the disk was full
-        connection.execute("ROLLBACK")
+    try:
+        if connection.in_transaction:  # SQLite has rolled back by itself where the disk was full
+            connection.execute("ROLLBACK")
+    except sqlite3.ProgrammingError:
+        return  # closed: a damaged store that could not be replaced yet
 
 
 def truncate_wal(connection: sqlite3.Connection) -> bool:

@@ -10,12 +10,14 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from tillbell_agent.database import keep, recall
 from tillbell_agent.moment import Moment
 from tillbell_protocol.event import MONEY_SIGN, Kind, Settlement, Transaction
 from tillbell_protocol.pan import TruncatedPan
 
 # Rows dropped in one step of housekeeping, so that it never stalls a line.
 _MOST_AT_ONCE = 2000
+_SEQ = "seq"
 _COLUMNS = "id, seq, source, heard_at, day, currency, day_total_minor, event"
 
 
@@ -111,8 +113,11 @@ class Ledger:
 
     def last_seq(self) -> int:
         """The highest number given so far; 0 before the first."""
-        row = self._connection.execute("SELECT value FROM counter WHERE name = 'seq'").fetchone()
-        return int(row[0]) if row else 0
+        return recall(self._connection, _SEQ) or 0
+
+    def skip_to(self, seq: int) -> None:
+        """The next number given is above ``seq``, whatever this store remembers."""
+        keep(self._connection, _SEQ, max(seq, self.last_seq()))
 
     def forget_before(self, day: str) -> int:
         """Drop the oldest rows, up to the last one of a day before ``day``, that owe nobody anything; totals and keys stay.

@@ -94,10 +94,12 @@ class Draft:
 class Outbox:
     """Reads and writes messages and their segments on a connection that the caller commits."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, before: "Outbox | None" = None) -> None:
+        """``before``: what this process used until its store was set aside; its reservations hold."""
         self._connection = connection
-        self._reserved: set[int] = set()
-        self.revision = 0  # counts what may have made a message due, so that nobody has to poll
+        self._reserved: set[int] = set() if before is None else before._reserved
+        # Counts what may have made a message due, so that nobody has to poll.
+        self.revision: int = 0 if before is None else before.revision + 1
 
     def put(self, draft: Draft, now: int) -> int:
         """Queue a message, or hold it where it has no body yet. Returns its id."""
@@ -145,8 +147,9 @@ class Outbox:
         )
         for (message_id,) in self._connection.execute(query, (now, now + LONGEST_PAUSE_S, *values)):
             if message_id not in self._reserved:
+                message = self.message(message_id)
                 self._reserved.add(message_id)
-                return self.message(message_id)
+                return message
         return None
 
     def release(self, message_id: int) -> None:

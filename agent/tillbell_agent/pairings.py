@@ -34,6 +34,10 @@ class SecondPlace(Protocol):
 
     def begin(self, binding: bytes, epoch: int) -> None: ...
 
+    def seq(self) -> int: ...
+
+    def reserve_seq(self, up_to: int) -> None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
@@ -84,8 +88,12 @@ class Pairings:
 
     def __init__(self, connection: sqlite3.Connection, second_place: SecondPlace, run: str) -> None:
         self._connection = connection
-        self._second_place = second_place
+        self.second_place = second_place
         self._run = run
+
+    def on(self, connection: sqlite3.Connection) -> "Pairings":
+        """The same run on another connection."""
+        return Pairings(connection, self.second_place, self._run)
 
     def add(
         self,
@@ -107,7 +115,7 @@ class Pairings:
                 ratchet.next_era, ratchet.next_epoch, ratchet.chain, _to_json(defaults), json.dumps(host), self._run, now,
             ),
         )  # fmt: skip
-        self._second_place.begin(made.binding, -1)
+        self.second_place.begin(made.binding, -1)
 
     def all(self) -> list[Pairing]:
         """Every pairing, by recipient's name."""
@@ -161,16 +169,16 @@ class Pairings:
         if pairing.run == self._run:
             return pairing.ratchet
         own = -1 if pairing.last_counter is None else pairing.last_counter >> 8
-        elsewhere = self._second_place.epoch(pairing.binding)
+        elsewhere = self.second_place.epoch(pairing.binding)
         begun = own if elsewhere is None else max(own, elsewhere)
         if begun < 0:
             return pairing.ratchet
         return pairing.ratchet.jump((begun + _EPOCHS_SKIPPED) << 8)
 
     def _begin_epoch(self, pairing: Pairing, counter: int) -> None:
-        known = self._second_place.epoch(pairing.binding)
+        known = self.second_place.epoch(pairing.binding)
         if known is None or counter >> 8 > known:
-            self._second_place.begin(pairing.binding, counter >> 8)
+            self.second_place.begin(pairing.binding, counter >> 8)
 
     def _advance(self, recipient: str, used: Ratchet, defaults: Defaults) -> None:
         following = used.advance()

@@ -5,13 +5,14 @@ is told only then.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from tillbell_agent import retention
 from tillbell_agent.config import Config, RecipientConfig
-from tillbell_agent.database import transaction, truncate_wal
+from tillbell_agent.database import DamagedStoreError, StoreError, open_database, transaction, truncate_wal
 from tillbell_agent.inbox import Inbox
 from tillbell_agent.ledger import Entry, Ledger
 from tillbell_agent.moment import Moment
@@ -20,6 +21,7 @@ from tillbell_agent.notify.wording import method_key
 from tillbell_agent.outbox import Draft, Message, Outbox, State
 from tillbell_agent.pairings import Pairings, Place, Sealed
 from tillbell_agent.pos.dialect import SettlementHeard, TransactionCompleted, says_no_other
+from tillbell_agent.rescue import Rescued, rescue
 from tillbell_agent.shell.host import differs
 from tillbell_protocol.check import check_code
 from tillbell_protocol.errors import ProtocolError
@@ -38,6 +40,9 @@ _WIPE_TEXT_AFTER_S = 2 * _DAY_S
 _COPY_WITHIN_S = 120
 # Held messages are sealed in steps, each a transaction of its own, so that a long queue never stalls the line.
 RELEASE_STEP = 20
+# Sequence numbers are reserved in the second place so many at a time: a copy of the store that is restored after more
+# sales than these gives none of them again.
+SEQ_BLOCK = 16
 
 
 @dataclass(slots=True)
@@ -56,19 +61,67 @@ class Register:
     wal_to_truncate: bool = False
     more_held: bool = True
 
+    damaged: bool = False  # until ``repair``
+    alarm: str | None = None  # what happened to the store, in words
+
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.connection)
         self.outbox = Outbox(self.connection)
         self.inbox = Inbox(self.connection)
 
+    def use(self, connection: sqlite3.Connection) -> None:
+        """Go on with another store: the one before was damaged. What is reserved stays reserved."""
+        self.connection = connection
+        self.pairings = self.pairings.on(connection)
+        self.ledger = Ledger(connection)
+        self.outbox = Outbox(connection, self.outbox)
+        self.inbox = Inbox(connection, self.inbox.on_message)
+        self.more_held = True
+
+    def repair(self) -> Rescued:
+        """The store is damaged: another takes its place, with what could be saved. Raises StoreError."""
+        self.connection.close()
+        state_dir = self.config.state_dir
+        try:
+            rescued = rescue(state_dir)
+            self.use(open_database(state_dir))
+            self.catch_up(numbers_known=rescued.numbers_known)
+        except OSError as error:
+            raise StoreError(f"the damaged store cannot be replaced: {error}. Check the disk (df)") from error
+        self.damaged, self.alarm = False, rescued.words()
+        return rescued
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Of what comes from a terminal's line: a listener waits with it, and only ``damaged`` says for what."""
+        try:
+            with transaction(self.connection):
+                yield
+        except DamagedStoreError:
+            self.damaged = True
+            raise
+
+    def catch_up(self, *, numbers_known: bool = True) -> str | None:
+        """Leave out the sequence numbers that an older or damaged copy of this store may have given; why, in words."""
+        reserved, last = self.pairings.second_place.seq(), self.ledger.last_seq()
+        if reserved <= last or (numbers_known and reserved - last <= SEQ_BLOCK):
+            return None
+        with transaction(self.connection):
+            self.ledger.skip_to(reserved)
+        return (
+            f"the store remembered number {last}, but numbers up to {reserved} may have been told: it was restored "
+            f"from a copy, or damaged. The next sale is number {reserved + 1}"
+        )
+
     def hear(self, source: str, heard: TransactionCompleted, currency: str, now: Moment) -> Entry | None:
         """Make a transaction durable with all its messages; None: this source has told it before."""
-        with transaction(self.connection):
+        with self._transaction():
             if heard.fragment and self._is_rest_of_newest(source, heard.transaction, now):
                 return None
             entry = self.ledger.record(source, heard.key, heard.transaction, currency, now)
             if entry is None:
                 return None
+            self._reserve_seq(entry.seq or 0)
             sealed = [self._owe(recipient, entry, now) for recipient in self._owed(heard.transaction)]
         if any(sealed):
             self.erase()
@@ -76,7 +129,7 @@ class Register:
 
     def hear_settlement(self, source: str, heard: SettlementHeard, currency: str, now: Moment) -> bool:
         """Keep a settlement; nobody is told. False: heard before."""
-        with transaction(self.connection):
+        with self._transaction():
             return self.ledger.record_settlement(source, heard.key, heard.settlement, currency, now)
 
     def write_to(self, recipient: RecipientConfig, text: str, message_class: str, now: Moment) -> int:
@@ -108,7 +161,11 @@ class Register:
         if message.ledger_id is None or message.format != "text":
             self.outbox.repeat(message.id, message.body or b"", not_before, now.unix)
             return
-        entry = self.ledger.entry(message.ledger_id)
+        try:
+            entry = self.ledger.entry(message.ledger_id)
+        except KeyError:  # lost with a damaged store: the same words again are better than none
+            self.outbox.repeat(message.id, message.body or b"", not_before, now.unix)
+            return
         recipient = next((each for each in self.config.recipients if each.name == message.recipient), None)
         text = (
             self._text(recipient, entry, now, repeated=True) if recipient else (message.body or b"").decode()
@@ -144,6 +201,11 @@ class Register:
             self.inbox.keep_house(now.unix, self.config.ledger_days * _DAY_S)
         self.erase()
 
+    def _reserve_seq(self, seq: int) -> None:
+        """The second place knows of a number before anybody is told it; asked once in ``SEQ_BLOCK`` sales."""
+        if seq > self.pairings.second_place.seq():
+            self.pairings.second_place.reserve_seq(seq + SEQ_BLOCK - 1)
+
     def _is_rest_of_newest(self, source: str, fragment: Transaction, now: Moment) -> bool:
         """Whether this is the end of another copy of what was heard last, cut off by a start of the agent or its line."""
         newest = self.ledger.newest_of(source)
@@ -172,11 +234,12 @@ class Register:
         return sealed is not None
 
     def _fill(self, recipient: RecipientConfig, message: Message, now: Moment) -> bool:
-        entry = self.ledger.entry(message.ledger_id or 0)
         try:
+            entry = self.ledger.entry(message.ledger_id or 0)
             sealed = self._seal(recipient, entry)
-        except ProtocolError as error:
-            self.outbox.mark(message.id, State.REFUSED, str(error), now.unix)
+        except (ProtocolError, KeyError) as error:
+            why = "its sale was lost with a damaged store" if isinstance(error, KeyError) else str(error)
+            self.outbox.mark(message.id, State.REFUSED, why, now.unix)
             return False
         if sealed is None:
             return False

@@ -4,11 +4,12 @@ The order within a turn: octets that came, time that passed, what is due for the
 commits that may wait. No decision is made here.
 """
 
+import sqlite3
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
-from tillbell_agent.database import StoreError
+from tillbell_agent.database import DamagedStoreError, StoreError, store_error
 from tillbell_agent.listening import Listener
 from tillbell_agent.modem_line import ModemLine
 from tillbell_agent.register import Register
@@ -96,6 +97,8 @@ class Runner:
                 self._guarded(partial(worker.tick, now, moment))
         if self._store_at is None or now >= self._store_at:
             self._store_at = None
+            if self._register.damaged:
+                self._guarded(self._repair)
             self._guarded(self._recover)
             if self._recovered:
                 self._serve_modems(now)
@@ -145,11 +148,22 @@ class Runner:
         try:
             act()
         except StoreError as error:
-            now = self._clock.monotonic()
-            if str(error) != self._store_trouble or now - self._store_refused_at > _TELL_AGAIN_S:
-                self._log.error("store_refused", why=error)
-            self._store_trouble, self._store_refused_at = str(error), now
-            self._store_at = now + _AGAIN_S
+            self._refused(error)
+        except sqlite3.Error as error:  # where something was only read
+            self._refused(store_error(error))
+
+    def _refused(self, error: StoreError) -> None:
+        now = self._clock.monotonic()
+        if str(error) != self._store_trouble or now - self._store_refused_at > _TELL_AGAIN_S:
+            self._log.error("store_refused", why=error)
+        self._store_trouble, self._store_refused_at = str(error), now
+        self._store_at = now + _AGAIN_S
+        self._register.damaged |= isinstance(error, DamagedStoreError)
+
+    def _repair(self) -> None:
+        """The store is damaged: another takes its place, with what could be saved. Tried again where that fails."""
+        rescued = self._register.repair()
+        self._log.error("store_set_aside", why=rescued.words())
 
     def _wanted(self) -> list[Watched]:
         wanted = list(self._control.watched())

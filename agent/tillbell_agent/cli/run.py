@@ -6,19 +6,21 @@ import secrets
 import signal
 import sqlite3
 from dataclasses import dataclass
+from pathlib import Path
 
 from tillbell_agent.cli.common import add_config, device_key, own_state, read_config
 from tillbell_agent.cli.errors import OK, USAGE, CliError
 from tillbell_agent.config import Config, ModemConfig, SourceConfig, dialect_settings
 from tillbell_agent.control_verbs import Verbs
 from tillbell_agent.courier import Courier
-from tillbell_agent.database import StoreError, open_database, recall, remember
+from tillbell_agent.database import DamagedStoreError, StoreError, open_database, recall, remember
 from tillbell_agent.listening import Listener
 from tillbell_agent.modem.session import ModemSettings, Session
 from tillbell_agent.modem_line import ModemLine
 from tillbell_agent.pairings import Pairings
 from tillbell_agent.pos.registry import make_dialect
 from tillbell_agent.register import Register
+from tillbell_agent.rescue import Rescued, finish, rescue
 from tillbell_agent.routes import Routes
 from tillbell_agent.runner import Runner
 from tillbell_agent.shell.clock import Clock
@@ -43,13 +45,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     config = read_config(args.config)
     own_state(config)
+    log = Log()
     try:
         lock_state(config.state_dir)
-        connection = open_database(config.state_dir)
+        connection, rescued = _open_store(config.state_dir, log)
     except StoreError as error:
         raise CliError(str(error), USAGE) from error
     try:
-        agent = _assemble(config, connection)
+        agent = _assemble(config, connection, rescued, log)
     except OSError as error:
         raise CliError(
             f"cannot make the control socket in {config.state_dir}: {error.strerror}. Check the disk (df)",
@@ -63,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     finally:
         agent.control.close()
         agent.watch.close()
-        connection.close()
+        agent.register.connection.close()
     notify("STOPPING=1")
     agent.log.info("stopped")
     return OK
@@ -75,10 +78,27 @@ class _Agent:
     control: ControlServer
     watch: SelectorWatch
     log: Log
+    register: Register
 
 
-def _assemble(config: Config, connection: sqlite3.Connection) -> _Agent:
-    log, clock, guard = Log(), Clock(config.device.timezone), GuardFile(config.guard_path)
+def _open_store(state_dir: Path, log: Log) -> tuple[sqlite3.Connection, Rescued | None]:
+    """The store, and what was rescued of a damaged one. Raises StoreError."""
+    try:
+        finish(state_dir)
+        try:
+            return open_database(state_dir), None
+        except DamagedStoreError as error:
+            log.error("store_refused", why=error)
+            rescued = rescue(state_dir)
+            return open_database(state_dir), rescued
+    except OSError as error:
+        raise StoreError(
+            f"the store in {state_dir} cannot be put in order: {error}. Check the disk (df)"
+        ) from error
+
+
+def _assemble(config: Config, connection: sqlite3.Connection, rescued: Rescued | None, log: Log) -> _Agent:
+    clock, guard = Clock(config.device.timezone), GuardFile(config.guard_path)
     register = Register(
         connection=connection,
         config=config,
@@ -87,6 +107,12 @@ def _assemble(config: Config, connection: sqlite3.Connection) -> _Agent:
         host=identify(),
         random=secrets.token_bytes,
     )
+    if rescued is not None:
+        register.alarm = rescued.words()
+        log.error("store_set_aside", why=register.alarm)
+    skipped = register.catch_up(numbers_known=rescued is None or rescued.numbers_known)
+    if skipped is not None:
+        log.error("numbers_left_out", why=skipped)
     register.erase()  # before anything else: the last run may have died before it could
     for pairing in register.pairings.all():
         guard.expect(pairing.binding)
@@ -104,7 +130,8 @@ def _assemble(config: Config, connection: sqlite3.Connection) -> _Agent:
         notify("READY=1")
         log.bare("ready")
 
-    return _Agent(Runner(listeners, modems, register, control, clock, watch, log, ready), control, watch, log)
+    runner = Runner(listeners, modems, register, control, clock, watch, log, ready)
+    return _Agent(runner, control, watch, log, register)
 
 
 def _listener(source: SourceConfig, config: Config, register: Register, log: Log) -> Listener:
@@ -116,11 +143,11 @@ def _listener(source: SourceConfig, config: Config, register: Register, log: Log
 
 def _modem(modem: ModemConfig, register: Register, now: float, log: Log, routes: Routes) -> ModemLine:
     pin = _pin(modem)
-    connection, name, written_at = register.connection, f"pin refused {modem.name}", _pin_written_at(modem)
+    name, written_at = f"pin refused {modem.name}", _pin_written_at(modem)
     settings = ModemSettings(
         pin=pin,
         # A refused PIN is never tried again, not by the next start either, until its file is written anew.
-        pin_refused_before=written_at is not None and recall(connection, name) == written_at,
+        pin_refused_before=written_at is not None and recall(register.connection, name) == written_at,
         baudrate=modem.baudrate,
         profiles=load_profiles(),
         can_power=bool(modem.power_command),
@@ -135,7 +162,7 @@ def _modem(modem: ModemConfig, register: Register, now: float, log: Log, routes:
         lambda: TalkPort(line),
         courier,
         log,
-        on_pin_refused=lambda: remember(connection, name, written_at or 0),
+        on_pin_refused=lambda: remember(register.connection, name, written_at or 0),
         power=PowerCommand(modem.name, modem.power_command) if modem.power_command else None,
     )
 

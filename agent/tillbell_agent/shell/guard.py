@@ -1,7 +1,7 @@
-"""The second place: the highest ratchet epoch begun per pairing, kept outside the state directory.
+"""The second place: the highest ratchet epoch begun per pairing, and how far sequence numbers may have been given.
 
-A state directory that was restored from an old copy would use counters again; this file, which no backup of the state
-holds, tells the agent to jump ahead. Missing or unreadable is an alarm, never a reason to stop telling of sales.
+Kept outside the state directory: one that was restored from an old copy would use counters again; this file, which no
+backup of the state holds, tells the agent to jump ahead. Missing or unreadable is an alarm, never a reason to stop telling of sales.
 """
 
 import json
@@ -17,6 +17,7 @@ class GuardFile:
         self.path = path
         self.alarm: str | None = None
         self._epochs: dict[str, int] = {}
+        self._seq = 0
         self._read()
 
     def epoch(self, binding: bytes) -> int | None:
@@ -31,11 +32,24 @@ class GuardFile:
                 "removed? Messages go on after a jump of the counter; pair again if this board is a copy"
             )
 
+    def seq(self) -> int:
+        """The highest sequence number that may have been given, as far as this place knows; 0: none."""
+        return self._seq
+
+    def reserve_seq(self, up_to: int) -> None:
+        """Make durable here that numbers up to ``up_to`` may be given. A failure is an alarm, not an error."""
+        self._read()
+        self._seq = max(self._seq, up_to)
+        self._write()
+
     def begin(self, binding: bytes, epoch: int) -> None:
         """Make ``epoch`` durable here before its first counter is used. A failure is an alarm, not an error."""
         self._read()  # another process may have paired meanwhile
         self._epochs[binding.hex()] = max(epoch, self._epochs.get(binding.hex(), epoch))
-        content = json.dumps({"version": 1, "epochs": self._epochs}, indent=1)
+        self._write()
+
+    def _write(self) -> None:
+        content = json.dumps({"version": 1, "epochs": self._epochs, "seq": self._seq}, indent=1)
         try:
             write_whole(self.path, content.encode())
         except OSError as error:
@@ -45,8 +59,10 @@ class GuardFile:
 
     def _read(self) -> None:
         try:
-            for binding, epoch in json.loads(self.path.read_text())["epochs"].items():
+            content = json.loads(self.path.read_text())
+            for binding, epoch in content["epochs"].items():
                 self._epochs[str(binding)] = max(int(epoch), self._epochs.get(str(binding), -1))
+            self._seq = max(self._seq, int(content.get("seq", 0)))
         except FileNotFoundError:
             return
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
