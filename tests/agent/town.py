@@ -177,10 +177,10 @@ class Town:
 
     def _open_source(self) -> SimPort:
         if not self.source_there:
-            raise PortError("/dev/nowhere-printer: no such port: is the adapter plugged in?")
+            raise PortError("/dev/nowhere-printer: no such port: is the adapter plugged in?", missing=True)
         return self.printer
 
     def _open_modem(self) -> SimModemPort:
         if not self.modem_there:
-            raise PortError("/dev/nowhere-modem: no such port: is the adapter plugged in?")
+            raise PortError("/dev/nowhere-modem: no such port: is the adapter plugged in?", missing=True)
         return self.modem_port
