@@ -129,6 +129,12 @@ class ModemMachine:
         """Say something unasked, at once, whatever is going on."""
         self._core.urc(text, now)
 
+    def raw(self, octets: bytes, now: float) -> None:
+        """Say exactly this; a modem that is off or hangs says nothing."""
+        if self._core.alive:
+            self._core.record("raw", now, hex=octets.hex())
+            self._core.out += octets
+
     def deliver_text(self, sender: str, text: str, now: float) -> int:
         """A text from somebody to this SIM. Returns its segments; EncodeError for what cannot be one."""
         return self.receiving.deliver_text(sender, text, now)

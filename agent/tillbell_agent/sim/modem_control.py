@@ -76,6 +76,11 @@ def _urc(machine: ModemMachine, request: Request, now: float) -> dict[str, Any]:
     return {}
 
 
+def _raw(machine: ModemMachine, request: Request, now: float) -> dict[str, Any]:
+    machine.raw(bytes.fromhex(request["hex"]), now)
+    return {}
+
+
 def _latency(machine: ModemMachine, request: Request, _now: float) -> dict[str, Any]:
     machine.latency_s = _seconds(request["ms"]) / 1000
     if "warm_ms" in request:
@@ -218,12 +223,13 @@ REQUESTS: dict[str, Asked] = {
     "fault": Asked(_fault, "add a fault of the table below; `kind` \"none\" takes all back, or those of the kind `only`", {"kind": "lost_ok", "count": 5, "after": 2}),
     "faults": Asked(_faults, "which faults wait", {}),
     "urc": Asked(_urc, "say this unasked, at once", {"line": "RING"}),
+    "raw": Asked(_raw, "say exactly these octets, in hex: half a line, two glued together, noise", {"hex": "0d0a2b434d54"}),
     "registration": Asked(_registration, "the network, as +CREG counts or in a word: " + ", ".join(REGISTRATIONS), {"stat": "searching"}),
     "sim": Asked(_sim, "the card in use, or in `slot`: `state` (READY, SIM PIN, SIM PUK, NOT INSERTED, BUSY, BLOCKED), `pin`, `puk`, `tries_left`, `asks` (for its PIN after each start), `imsi`, `number`, `service_centre` (\"\" loses it), `credit` (its operator's answer to a code), `busy_s`", {"state": "SIM PIN", "pin": "1234", "tries_left": 3}),
     "slots": Asked(_slots, "how many card slots there are; AT+QUIMSLOT=2 takes the second one", {"count": 2}),
     "storage": Asked(_storage, "the places of the storage in use, or of `name` (SM, ME, SR); `receive_into` and `reports_to` choose one", {"name": "ME", "places": 5}),
     "supply": Asked(_supply, "the supply voltage; a low one is told", {"mv": 3300}),
-    "signal": Asked(_signal, "<rssi> of +CSQ, and the operator's name", {"rssi": 5, "operator": "CMCC"}),
+    "signal": Asked(_signal, "the signal, `rssi` as +CSQ counts it, and the operator's name", {"rssi": 5, "operator": "CMCC"}),
     "boot": Asked(_boot, "how long a start takes, the SIM and the search behind it, and whether the port goes away with a reset", {"boot_s": 5, "sim_busy_s": 10, "search_s": 2, "reenumerates": True}),
     "restart": Asked(_restart, "lose power for a moment; `silent`: no RDY, `locked`: the SIM wants its PIN", {"silent": False, "locked": False}),
     "hang": Asked(_hang, "no answer to anything, so long (0: until restarted or unplugged)", {"seconds": 30}),

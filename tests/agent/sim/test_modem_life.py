@@ -283,6 +283,17 @@ def test_a_low_supply_is_told_and_measured() -> None:
     assert bench.say(b"AT+CSQ;+COPS?\r") == b'\r\n+CSQ: 5,0\r\n\r\n+COPS: 0,0,"CMCC"\r\n' + OK
 
 
+def test_octets_are_said_exactly_and_only_by_a_modem_that_lives() -> None:
+    bench = Bench()
+    bench.do("raw", hex=b"\r\n+CMT".hex())
+    bench.do("urc", line="RING")
+    assert bench.wait(0) == b"\r\n+CMT\r\nRING\r\n"
+    bench.do("hang")
+    bench.do("raw", hex="41")
+    bench.do("urc", line="RING")
+    assert bench.wait(0) == b""
+
+
 def test_what_was_on_its_way_to_the_network_is_gone_with_the_power_and_a_report_still_comes() -> None:
     bench = Bench()
     bench.do("latency", ms=3000)
