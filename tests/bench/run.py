@@ -1,6 +1,6 @@
 """``make bench``: what a sale costs, in octets, SMS, milliseconds, memory and flash. Prints tables; judges nothing.
 
-    .venv/bin/python tests/bench/run.py [--quick] [--json] [--only sizes,start,idle,latency,throughput,peers]
+    .venv/bin/python tests/bench/run.py [--quick] [--json] [--only sizes,start,peers,...]
 
 The mix of sales is described in ``mix.py``. The agent that is measured is the real ``tillbell run`` on
 pseudo-terminals; its modem is the simulated one, which answers at once, so what a real modem and network add is not in
@@ -16,16 +16,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import million
 import path
 import peers
 import proc
 import sizes
-from figures import Table, lines, progress, to_json
+from figures import Row, Table, lines, progress, to_json
 from shop import BenchError, Shop
 
 from tillbell_agent.sim.demo_processes import DemoError
 
-_PARTS = ("sizes", "start", "idle", "latency", "throughput", "peers")
+_PARTS = ("sizes", "start", "idle", "latency", "throughput", "million", "peers")
 _REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -92,6 +93,11 @@ def _parts(folder: Path, *, quick: bool) -> dict[str, Callable[[], list[Table]]]
 
         return part
 
+    def outbox() -> list[Table]:
+        (folder / "million").mkdir()
+        finished, due = (100_000, 1_000) if quick else (1_000_000, 10_000)
+        return [_flat(million.flatness(folder / "million", finished, due))]
+
     def beside() -> list[Table]:
         (folder / "peers").mkdir()
         return peers.measure(folder / "peers", peers.QUICK if quick else peers.FULL)
@@ -102,8 +108,28 @@ def _parts(folder: Path, *, quick: bool) -> dict[str, Callable[[], list[Table]]]
         "idle": at("idle", lambda shop: [path.rest(shop, seconds)]),
         "latency": at("latency", lambda shop: [path.one_at_a_time(shop, singles)]),
         "throughput": at("throughput", lambda shop: path.as_fast_as_it_goes(shop, sales, drain)),
+        "million": outbox,
         "peers": beside,
     }
+
+
+def _flat(found: million.Flatness) -> Table:
+    """What each step costs, with its commit, in an empty outbox and in a full one."""
+    empty, full = "empty", f"behind {found.finished:,}"
+    rows = tuple(
+        Row(
+            step.replace(" ", "_"),
+            step,
+            {empty: found.empty_us[step], full: found.full_us[step], "ratio": ratio},
+            "µs",
+            "ratio 2",
+        )
+        for step, ratio in found.ratios().items()
+    )
+    title = f"The outbox with {found.finished:,} finished and {found.due:,} due messages"
+    return Table(
+        "million", title, (empty, full, "ratio"), rows, ("medians; the sync of a commit is in them",)
+    )
 
 
 if __name__ == "__main__":

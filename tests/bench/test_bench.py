@@ -105,6 +105,12 @@ def test_the_mix_is_the_same_every_time_and_says_what_it_is(sizes: dict[str, Any
     assert any("450 UnionPay slips" in note for note in sizes["tables"][0]["notes"])
 
 
+def test_the_full_outbox_is_measured_beside_the_empty_one() -> None:
+    (table,) = bench("--only", "million")["tables"]
+    assert {row["key"] for row in table["rows"]} >= {"start-up", "enqueue", "reserve", "claim_and_hand_over"}
+    assert all(row["values"]["ratio"] > 0 for row in table["rows"])
+
+
 def test_an_unknown_part_is_refused_with_the_names_of_all() -> None:
     done = subprocess.run(
         [sys.executable, str(_RUN), "--only", "speed"], capture_output=True, timeout=60, check=False
