@@ -38,8 +38,9 @@ from tillbell_protocol.sms.reassembly import (
 )
 from tillbell_protocol.sms.tpdu import SmsDeliver
 
+_DAY_S = 86_400
 # Service centres try for a day or two; a part that did not come in three is lost.
-PARTS_WAIT_S = 3 * 86_400
+PARTS_WAIT_S = 3 * _DAY_S
 # Incomplete messages at once: more senders than this never write at the same time, and each may hold 255 parts.
 MAX_OPEN = 32
 # Messages kept at most, whatever their age: anybody can send, and the disk is the sales'. About 4 MB.
@@ -57,8 +58,8 @@ _ROW = (
 class Inbox:
     """``on_message`` is called for each whole message, inside the transaction that records it.
 
-    So what it writes to the same store commits with the message, exactly once; it must do nothing else, since a
-    transaction that fails runs again. ``pending``: ``take_in`` has something to do.
+    So what it puts into the same store (``Outbox.put``) commits with the message, exactly once. It must do nothing else,
+    since a transaction that fails runs again, and begin no transaction of its own. ``pending``: ``take_in`` has something to do.
     """
 
     def __init__(
@@ -96,15 +97,16 @@ class Inbox:
     def keep_house(self, now: int, keep_s: int) -> None:
         """Give up what waited too long for its parts, wipe what is older than ``keep_s``; the caller commits.
 
-        ``now`` is Unix seconds of a clock that is set. What came before it was set counts from now.
+        ``now`` is Unix seconds of a clock that is set. What a clock dated that was not set, or ran ahead, counts from now.
         """
         for table, column in (("received", "kept_from"), ("incoming", "seen_at")):
             self._connection.execute(
-                f"UPDATE {table} SET {column} = ? WHERE {column} < ?", (now, EARLIEST_TRUSTED)
+                f"UPDATE {table} SET {column} = ?1 WHERE {column} < ?2 OR {column} > ?1 + ?3",
+                (now, EARLIEST_TRUSTED, _DAY_S),
             )
         query = "SELECT id FROM received WHERE state = 'partial' AND kept_from < ?"
         for (received_id,) in self._connection.execute(query, (now - PARTS_WAIT_S,)).fetchall():
-            self._give_up(received_id, f"the missing parts did not come within {PARTS_WAIT_S // 86_400} days")
+            self._give_up(received_id, f"the missing parts did not come within {PARTS_WAIT_S // _DAY_S} days")
             self._reassembler = None
         self._wipe(now - keep_s)
 

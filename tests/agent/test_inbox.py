@@ -19,6 +19,7 @@ from tillbell_agent import database, inbox
 from tillbell_agent.database import StoreError, open_database, transaction
 from tillbell_agent.inbox import MAX_OPEN, PARTS_WAIT_S, Inbox
 from tillbell_agent.incoming import Kind, Received, State, content_of, kind_of, text_so_far
+from tillbell_agent.outbox import Draft
 from tillbell_protocol.seal import PORT
 from tillbell_protocol.sms.address import Address, TypeOfNumber
 from tillbell_protocol.sms.dcs import Dcs
@@ -127,6 +128,30 @@ def test_a_reference_that_serves_again_makes_a_new_message(till: Till) -> None:
     later = inbox.PARTS_WAIT_S / 2
     assert [each.text for each in take(till, *tpdus(other, after_s=1), after_s=later)] == [other]
     assert [each.text for each in listed(till)] == [other, one]
+
+
+def test_the_longest_message_that_there_can_be_is_put_together(till: Till) -> None:
+    text = "".join(f"{number:067}" for number in range(255))
+    origin = Address.from_text(ASKER)
+    parts = [
+        SmsDeliver(
+            origin, 0, Dcs.UCS2, stamp(), (concatenation_element(1, 255, number + 1),),
+            text[67 * number : 67 * (number + 1)].encode("utf-16-be"),
+        ).encode()
+        for number in range(255)
+    ]  # fmt: skip
+    told = take(till, *parts[128:], *parts[:128])
+    assert [(one.text, one.parts) for one in told] == [(text, 255)]
+
+
+def test_a_character_that_a_careless_sender_cut_in_two_is_whole_again(till: Till) -> None:
+    octets = ("a" * 66 + "😀" + "b").encode("utf-16-be")
+    origin = Address.from_text(ASKER)
+    parts = [
+        SmsDeliver(origin, 0, Dcs.UCS2, stamp(), (concatenation_element(1, 2, number),), ud).encode()
+        for number, ud in ((1, octets[:134]), (2, octets[134:]))
+    ]
+    assert [one.text for one in take(till, *parts)] == ["a" * 66 + "😀" + "b"]
 
 
 # Copies
@@ -283,6 +308,15 @@ def test_a_clock_that_is_set_at_last_ends_nothing_early(till: Till) -> None:
     assert len(listed(till)) == 2
 
 
+def test_what_a_clock_dated_that_ran_ahead_is_wiped_in_its_time(till: Till) -> None:
+    take(till, *tpdus("future"), after_s=4000 * DAY_S)
+    till.register.keep_house(moment())
+    till.register.keep_house(moment((till.config.ledger_days - 1) * DAY_S))
+    assert len(listed(till)) == 1
+    till.register.keep_house(moment((till.config.ledger_days + 1) * DAY_S))
+    assert listed(till) == []
+
+
 def test_more_unfinished_messages_than_there_is_room_for_give_up_the_oldest(till: Till) -> None:
     first_parts = [tpdus("一" * 100, reference=number)[0] for number in range(MAX_OPEN + 3)]
     told = take(till, *first_parts)
@@ -319,6 +353,18 @@ def test_what_is_done_with_a_message_commits_with_it_or_not_at_all(
     assert [one.text for one in told] == ["一" * 100]
     assert till.rows("SELECT count(*) FROM counter WHERE name LIKE 'asked%'") == [(1,)]
     assert not till.register.inbox.pending
+
+
+def test_an_answer_that_the_handler_puts_is_queued_once_however_often_the_message_is_read(till: Till) -> None:
+    draft = Draft("owner", ASKER, "text", "service", 600, body=b"583.67")
+
+    def answer(_: Received) -> None:
+        till.register.outbox.put(draft, NOON)
+
+    till.register.inbox.on_message = answer
+    take(till, *tpdus("今天"), *tpdus("今天"))
+    take(till, *tpdus("今天"))
+    assert till.rows("SELECT phone, state FROM message") == [(ASKER, "queued")]
 
 
 @pytest.mark.parametrize("at", range(4))
@@ -413,15 +459,13 @@ def test_no_more_than_so_many_messages_are_kept_and_the_rest_is_counted(
     assert till.register.inbox.dropped() == 6
 
 
-def test_what_the_first_version_kept_is_read_by_this_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as first_version:
-        first_version.setattr(database, "MIGRATIONS", database.MIGRATIONS[:1])
-        old = open_database(tmp_path)
-        rows = [("sim1", tpdu, NOON) for tpdu in [*tpdus(LONG), *tpdus("短"), *tpdus("短")]]
-        old.executemany("INSERT INTO incoming (modem, tpdu, received_at) VALUES (?, ?, ?)", rows)
-        old.close()
+def test_what_the_first_version_kept_is_read_by_this_one(tmp_path: Path) -> None:
+    old = sqlite3.connect(tmp_path / database.FILE_NAME)
+    old.executescript(f"{database.MIGRATIONS[0]};PRAGMA user_version=1")
+    rows = [("sim1", tpdu, NOON) for tpdu in [*tpdus(LONG), *tpdus("短"), *tpdus("短")]]
+    old.executemany("INSERT INTO incoming (modem, tpdu, received_at) VALUES (?, ?, ?)", rows)
+    old.commit()
+    old.close()
     fresh = Inbox(open_database(tmp_path))
     assert [one.text for one in fresh.take_in(0.0)] == [LONG, "短"]
     assert [(one.text, one.copies) for one in fresh.recent(9)] == [("短", 1), (LONG, 0)]
