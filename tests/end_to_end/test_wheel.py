@@ -36,6 +36,10 @@ def test_wheel_holds_both_packages_typed_and_nothing_else(wheel: Path) -> None:
     assert {top for top in tops if not top.endswith(".dist-info")} == {"tillbell_agent", "tillbell_protocol"}
     assert {"tillbell_agent/py.typed", "tillbell_protocol/py.typed"} <= set(names)
     assert any(name.endswith("/licenses/LICENSE") for name in names)
+    profiles = {path.name for path in (REPO / "hw" / "modems").glob("*.toml")}
+    assert profiles <= {
+        name.rpartition("/")[2] for name in names if name.startswith("tillbell_agent/hw/modems/")
+    }
 
 
 def test_installed_wheel_runs_the_demo_from_another_place(wheel: Path, tmp_path: Path) -> None:
