@@ -58,7 +58,7 @@ class Verbs:
             "sources": [_source(listener) for listener in self._listeners],
             "modems": [_modem(modem, now) for modem in self._modems],
             "recipients": recipients(self._config, self._register),
-            "alarms": [self._guard.alarm] if self._guard.alarm else [],
+            "alarms": [alarm for alarm in (self._guard.alarm, self._register.alarm) if alarm],
             **reports.store(self._register.connection, self._clock.moment()),
         }
 

@@ -168,10 +168,11 @@ def _store(evidence: Evidence) -> Check:
         step = "Stop the agent, copy the state directory away, and start it again"
         return Check("store", FAIL, damage, step)
     size = f"schema {store.schema}, whole, {store.octets // 1024} KiB"
-    if store.set_aside:
-        kept = f"{size}; damaged before, set aside as {', '.join(store.set_aside)}"
-        step = "Keep a copy for support, replace the storage medium, pair sealed recipients again"
-        return Check("store", WARN, kept, step)
+    alarm = (evidence.status or {}).get("store_alarm")
+    if alarm or store.set_aside:
+        shown = f"{size}; " + (alarm or f"damaged before, set aside as {', '.join(store.set_aside)}")
+        step = "Replace the storage medium, pair held recipients again, and then move the file set aside elsewhere"
+        return Check("store", WARN, shown, step)
     if store.schema < store.newest_schema and evidence.status is not None:
         return Check(
             "store", WARN, f"{size}, this program knows {store.newest_schema}", "Restart tillbell run"
@@ -214,9 +215,8 @@ def _counts(states: Mapping[str, int]) -> str:
 
 
 def _second_place(evidence: Evidence) -> Check:
-    alarms = [*(evidence.status or {}).get("alarms", ())]
-    if evidence.guard_alarm and evidence.guard_alarm not in alarms:
-        alarms.append(evidence.guard_alarm)
+    told = ((evidence.status or {}).get("second_place_alarm"), evidence.guard_alarm)
+    alarms = list(dict.fromkeys(alarm for alarm in told if alarm))
     path = evidence.config.guard_path if evidence.config else ""
     if alarms:
         return Check(

@@ -154,6 +154,7 @@ def _size(path: Path) -> int:
 def _set_aside(state_dir: Path) -> tuple[str, ...]:
     """Damaged stores that were put out of the way."""
     try:
-        return tuple(sorted(path.name for path in state_dir.glob(f"{FILE_NAME}.corrupt-*")))
+        found = (path.name for path in state_dir.glob(f"{FILE_NAME}.corrupt-*"))
+        return tuple(sorted(name for name in found if name.rpartition("-")[2].isdigit()))  # not its WAL
     except OSError:
         return ()

@@ -157,7 +157,11 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str, str]] = {
     ),
     "store was set aside": (
         {"store": replace(STORE, set_aside=("tillbell.db.corrupt-1",))},
-        "store", WARN, "tillbell.db.corrupt-1", "pair sealed recipients again",
+        "store", WARN, "tillbell.db.corrupt-1", "Replace the storage medium",
+    ),
+    "store was set aside by this agent": (
+        {"status": status(store_alarm="the store was damaged and is set aside as x; 9 rows were saved")},
+        "store", WARN, "9 rows were saved", "pair held recipients again",
     ),
     "old schema under a new program": (
         {"store": replace(STORE, newest_schema=2)}, "store", WARN, "knows 2", "Restart",
@@ -181,7 +185,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str, str]] = {
         {"guard_alarm": "/x.guard does not know a pairing"}, "second place", FAIL, "does not know", "pair again",
     ),
     "second place, as the agent says it": (
-        {"status": status(alarms=["cannot write /x.guard"])}, "second place", FAIL, "cannot write", "folder",
+        {"status": status(second_place_alarm="cannot write /x.guard")}, "second place", FAIL, "cannot write", "folder",
     ),
     "recipient is not paired, by the agent": (
         {"status": status(recipients=[{"name": "hq", "held_because": "not paired: run tillbell pair"}]),

@@ -103,7 +103,8 @@ def test_a_store_of_a_newer_version_is_told_with_its_own_next_step(till: Till) -
 
 
 def test_a_store_set_aside_is_named(till: Till) -> None:
-    (till.folder / f"{FILE_NAME}.corrupt-1").write_bytes(b"")
+    for name in (f"{FILE_NAME}.corrupt-1", f"{FILE_NAME}.corrupt-1-wal"):
+        (till.folder / name).write_bytes(b"")
     assert examine(till.folder, NOON, 0).set_aside == (f"{FILE_NAME}.corrupt-1",)
 
 
