@@ -119,7 +119,7 @@ def run(args: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # the wake-up descriptor ends the loop
     try:
-        with args.log.open("a", encoding="utf-8") as log:
+        with args.log.open("a", encoding="utf-8", errors="backslashreplace") as log:
             serve(machine, wire, args.link, log, args.control, reader, _say_ready)
     except OSError as error:
         raise CliError(

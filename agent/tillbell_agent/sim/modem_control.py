@@ -141,7 +141,7 @@ def _sim(machine: ModemMachine, request: Request, now: float) -> dict[str, Any]:
         )
     for name in ("pin", "puk", "imsi", "number", "service_centre"):
         setattr(sim, name, str(request.get(name, getattr(sim, name))))
-    sim.tries_left = int(request.get("tries_left", sim.tries_left))
+    sim.tries_left = max(0, int(request.get("tries_left", sim.tries_left)))
     sim.asks = bool(request.get("asks", sim.asks))
     if "credit" in request:
         sim.credit = None if request["credit"] is None else str(request["credit"])

@@ -71,7 +71,7 @@ class ControlSocket:
                 line, _, rest = bytes(buffer).partition(b"\n")
                 buffer[:] = rest
                 answer = respond(machine, line, time.monotonic())
-                connection.sendall(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
+                connection.sendall(_json(answer).encode("utf-8", "backslashreplace") + b"\n")
         except OSError:
             data = b""
         if not data or len(buffer) > MAX_REQUEST_OCTETS:
@@ -86,8 +86,13 @@ class ControlSocket:
 def write_log(log: TextIO, records: list[Record]) -> None:
     """One JSON object a line, flushed, so that a reader never sees half of one for long."""
     if records:
-        log.write("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records))
+        log.write("".join(_json(record) + "\n" for record in records))
         log.flush()
+
+
+def _json(value: Record) -> str:
+    """Readable as it stands. A lone surrogate becomes JSON's own escape for it where it is encoded."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 class Plug:
@@ -135,8 +140,9 @@ class Plug:
         self._wire.from_modem(machine.bytes_to_send(), now)
         if machine.commands.speed:  # +IPR holds from behind its own answer
             self._wire.speed, self._wire.autobaud = machine.commands.speed, False
+        said = self._wire.to_computer(now)
         if self._port is not None:
-            self._port.write(self._wire.to_computer(now))
+            self._port.write(said)
 
     def close(self) -> None:
         self.follow(False)

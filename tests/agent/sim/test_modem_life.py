@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tillbell_agent.sim.modem import ModemMachine
 from tillbell_agent.sim.modem_card import Sim
@@ -338,3 +340,53 @@ def test_a_request_with_a_wrong_value_says_why(request_: dict[str, Any], why: st
     answer = respond(Bench().machine, json.dumps(request_).encode(), 0.0)
     assert answer["ok"] is False
     assert why in answer["error"]
+
+
+_VALUES = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10) | st.lists(st.integers(), max_size=2)
+    | st.sampled_from(["SIM PIN", "BUSY", "ME", "SR", "", "00", "04", PHONE, "roaming", "unplug", "hang"])
+)  # fmt: skip
+_NAMES = sorted(
+    {key for asked in REQUESTS.values() for key in asked.example} | {"tpdu", "slot", "busy_s", "hex", "kind"}
+)
+_REQUESTS = st.dictionaries(st.sampled_from(_NAMES), _VALUES, max_size=4)
+_LINES = [
+    b"AT+CMGL=4\r",
+    b"AT+CPMS?\r",
+    b"AT+CMGR=1\r",
+    b"AT+CMGF=1\r",
+    b"AT+CNMI=2,2,0,1\r",
+    b"AT+CSCA?\r",
+    b"AT+COPS?\r",
+]
+
+
+@settings(max_examples=200)
+@given(st.lists(st.tuples(st.sampled_from(list(REQUESTS)), _REQUESTS, st.sampled_from(_LINES)), max_size=8))
+def test_any_request_has_an_answer_and_the_modem_lives_on(
+    asked: list[tuple[str, dict[str, Any], bytes]],
+) -> None:
+    bench = Bench()
+    for what, values, line in asked:
+        request_ = json.dumps({**values, "do": what}).encode()
+        answer = respond(bench.machine, request_, bench.now)
+        assert answer["ok"] or answer["error"]
+        json.dumps(answer).encode()
+        bench.say(line)
+        bench.wait(1)
+    json.dumps(bench.records).encode()
+    bench.do("plug")
+    bench.do("boot", boot_s=0, sim_busy_s=0, search_s=0, reenumerates=False)
+    bench.do("restart")
+    bench.wait(0)
+    assert bench.say(b"AT\r").endswith(OK)
+
+
+def test_a_tpdu_that_is_none_is_listed_as_it_came() -> None:
+    bench = Bench()
+    bench.say(b"ATE0\r")
+    bench.do("deliver", tpdu="")
+    bench.do("deliver", tpdu="ff" * 300)
+    assert bench.say(b"AT+CMGL=4\r").endswith(OK)
+    bench.say(b"AT+CMGF=1\r")
+    assert bench.say(b'AT+CMGL="ALL"\r').endswith(OK)

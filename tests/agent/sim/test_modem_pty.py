@@ -181,6 +181,35 @@ def test_at_another_speed_than_its_own_there_is_no_word_to_be_had(
         ask(port, b"AT\r")
 
 
+def cpu_seconds(process: subprocess.Popen[str]) -> float:
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.parametrize("simulator", [["--baud", "1200", "--throttle"]], indirect=True)
+def test_a_slow_line_takes_its_time_and_unplugged_in_its_middle_costs_nothing(
+    simulator: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    with serial.Serial(str(tmp_path / "port"), 1200, timeout=5) as port:
+        began = time.monotonic()
+        ask(port, b"AT\r")
+        # Three octets there, and back behind the last one its echo and six: the first echoes travel meanwhile.
+        assert time.monotonic() - began >= (3 + 1 + 6) * 10 / 1200
+        request(tmp_path / "control", do="urc", line="x" * 1000)
+        request(tmp_path / "control", do="unplug")
+        used = cpu_seconds(simulator)
+        time.sleep(0.5)
+        assert cpu_seconds(simulator) - used < 0.2
+
+
+def test_a_word_that_utf_8_has_no_octets_for_is_logged_and_ends_nothing(
+    simulator: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    assert request(tmp_path / "control", do="urc", line="\ud800收")["ok"]
+    assert request(tmp_path / "control", do="state")["power"] == "on"
+    assert logged(tmp_path / "log")[0]["line"] == "\ud800收"
+
+
 @pytest.mark.parametrize("simulator", [["--autobaud"]], indirect=True)
 def test_autobauding_finds_the_speed_of_the_port(simulator: subprocess.Popen[str], tmp_path: Path) -> None:
     with serial.Serial(str(tmp_path / "port"), 38_400, timeout=0.3) as port:
