@@ -59,6 +59,8 @@ class Verbs:
             "modems": [_modem(modem, now) for modem in self._modems],
             "recipients": recipients(self._config, self._register),
             "alarms": [alarm for alarm in (self._guard.alarm, self._register.alarm) if alarm],
+            "second_place_alarm": self._guard.alarm,
+            "store_alarm": self._register.alarm,
             **reports.store(self._register.connection, self._clock.moment()),
         }
 

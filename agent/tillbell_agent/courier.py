@@ -129,6 +129,7 @@ class Courier:
             self._ahead = message = self._ahead or self._reserve(now, moment)
             if message is None:
                 return
+            message = self._outbox.find(message.id) or message  # the clock may have been set meanwhile
             done = self._outbox.parts_sent(message.id, self.name)
             self._ahead = None
             self._start(message, done, now, moment)
@@ -323,6 +324,7 @@ class Courier:
         moment: Moment,
     ) -> None:
         """Do what ``retry`` says; nobody else decides to send again."""
+        message = self._outbox.find(message.id) or message  # the clock may have been set meanwhile
         unknowns = message.unknowns + (outcome is Outcome.UNKNOWN)
         action = next_action(
             outcome=outcome,

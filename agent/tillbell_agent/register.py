@@ -4,6 +4,7 @@ Before the commit nothing has happened; after it nothing can be lost. Who may fo
 is told only then.
 """
 
+import math
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -12,7 +13,15 @@ from datetime import UTC, datetime, timedelta
 
 from tillbell_agent import retention
 from tillbell_agent.config import Config, RecipientConfig
-from tillbell_agent.database import DamagedStoreError, StoreError, open_database, transaction, truncate_wal
+from tillbell_agent.database import (
+    DamagedStoreError,
+    StoreError,
+    keep,
+    open_database,
+    recall,
+    transaction,
+    truncate_wal,
+)
 from tillbell_agent.inbox import Inbox
 from tillbell_agent.ledger import Entry, Ledger
 from tillbell_agent.moment import Moment
@@ -28,7 +37,7 @@ from tillbell_protocol.errors import ProtocolError
 from tillbell_protocol.event import MONEY_SIGN, Transaction
 from tillbell_protocol.pan import scrub
 from tillbell_protocol.payload import fit_payload
-from tillbell_protocol.ratchet import COUNTERS, CountersExhaustedError
+from tillbell_protocol.ratchet import CountersExhaustedError
 from tillbell_protocol.scalars import SCHEMES
 from tillbell_protocol.seal import MAX_ONE_ARMORED_PAYLOAD, MAX_PAYLOAD
 
@@ -40,6 +49,9 @@ _WIPE_TEXT_AFTER_S = 2 * _DAY_S
 _COPY_WITHIN_S = 120
 # Held messages are sealed in steps, each a transaction of its own, so that a long queue never stalls the line.
 RELEASE_STEP = 20
+# A shop that was closed for longer has its old rows a day longer.
+_LEAP_S = 30 * _DAY_S
+_HOUSE_AT = "house_at"
 # Sequence numbers are reserved in the second place so many at a time: a copy of the store that is restored after more
 # sales than these gives none of them again.
 SEQ_BLOCK = 16
@@ -124,6 +136,7 @@ class Register:
             self._reserve_seq(entry.seq or 0)
             sealed = [self._owe(recipient, entry, now) for recipient in self._owed(heard.transaction)]
         if any(sealed):
+            self.more_held = True  # what can be sealed now may have waited before
             self.erase()
         return entry
 
@@ -175,7 +188,7 @@ class Register:
     def why_held(self, recipient: str) -> str | None:
         """Why nothing can be sealed for a recipient, in words; None: it can."""
         pairing = self.pairings.of(recipient)
-        if pairing is not None and pairing.ratchet.counter >= COUNTERS:
+        if pairing is not None and self.pairings.is_exhausted(pairing):
             return f"all counters of this pairing are used: pair {recipient} again"
         if pairing is None:
             return f"not paired: run tillbell pair --recipient {recipient} --card TBC1.…"
@@ -188,9 +201,22 @@ class Register:
         """Cut the WAL, which holds the chain values just replaced; tried again at every turn until it is done."""
         self.wal_to_truncate = not truncate_wal(self.connection)
 
-    def keep_house(self, now: Moment) -> None:
-        """Expire, wipe and forget what is due; cheap, called rarely."""
+    def clock_set(self, by: int) -> None:
+        """The wall clock was set by ``by`` seconds while the agent ran: what waits, waits as long as before."""
+        with transaction(self.connection):
+            retention.clock_set(self.connection, by)
+        self.outbox.revision += 1
+
+    def keep_house(self, now: Moment, steady_s: float = math.inf) -> None:
+        """Expire, wipe and forget what is due; cheap, called rarely.
+
+        ``steady_s``: how long the wall clock has run without being set. One that has leapt by weeks since the last time
+        erases nothing before it has run for a day: somebody may find it wrong.
+        """
         if not now.trusted:
+            return
+        last = recall(self.connection, _HOUSE_AT)
+        if last is not None and abs(now.unix - last) > _LEAP_S and steady_s < _DAY_S:
             return
         oldest = now.day - timedelta(days=self.config.ledger_days)
         with transaction(self.connection):
@@ -198,6 +224,7 @@ class Register:
             retention.forget(self.connection, now.unix - self.config.ledger_days * _DAY_S, now.unix)
             retention.wipe(self.connection, now.unix - _WIPE_TEXT_AFTER_S, now.unix)
             self.ledger.forget_before(oldest.isoformat())
+            keep(self.connection, _HOUSE_AT, now.unix)
             self.inbox.keep_house(now.unix, self.config.ledger_days * _DAY_S)
         self.erase()
 
@@ -209,9 +236,11 @@ class Register:
     def _is_rest_of_newest(self, source: str, fragment: Transaction, now: Moment) -> bool:
         """Whether this is the end of another copy of what was heard last, cut off by a start of the agent or its line."""
         newest = self.ledger.newest_of(source)
-        if newest is None or (newest.heard_at is not None and now.unix - newest.heard_at > _COPY_WITHIN_S):
+        if newest is None or not says_no_other(fragment, newest.transaction):
             return False
-        return says_no_other(fragment, newest.transaction)
+        if newest.heard_at is None:  # no clock tells how close they are: only a number of its own does
+            return bool(fragment.reference or fragment.auth_code)
+        return abs(now.unix - newest.heard_at) <= _COPY_WITHIN_S
 
     def _owed(self, heard: Transaction) -> Iterable[RecipientConfig]:
         """Texts ring for what moves money; sealed recipients get every transaction."""

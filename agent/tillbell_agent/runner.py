@@ -20,6 +20,8 @@ from tillbell_agent.world import Clock
 _HOUSEKEEPING_S = 3600.0
 # How often what a busy reader or a full disk held up is tried again.
 _AGAIN_S = 1.0
+# A clock that moves more than this between two turns was set; less is drift, and no timer minds it.
+_CLOCK_SET_S = 30
 # The same trouble is told again only after it was gone for so long.
 _TELL_AGAIN_S = 60.0
 # After SIGTERM the open command of a modem is waited for, but no longer than a service manager has patience.
@@ -58,7 +60,8 @@ class Runner:
         self._log = log
         self._on_ready: Callable[[], None] | None = on_ready
         self._stop_by: float | None = None
-        self._house_at = clock.monotonic()
+        self._house_at = self._steady_since = clock.monotonic()
+        self._wall_ahead = clock.moment().unix - self._house_at
         self._store_trouble: str | None = None
         self._store_refused_at = 0.0
         self._store_at: float | None = None
@@ -88,7 +91,9 @@ class Runner:
 
     def turn(self) -> None:
         """Wait for octets or the nearest deadline, and act on it."""
-        for watched in self._waiter.wait(self._wanted(), self._timeout_s()):
+        ready = self._waiter.wait(self._wanted(), self._timeout_s())
+        self._guarded(self._watch_clock)
+        for watched in ready:
             self._guarded(watched.act)
         now, moment = self._clock.monotonic(), self._clock.moment()
         for worker in self._workers:
@@ -130,6 +135,17 @@ class Runner:
             self._guarded(partial(modem.courier.settle, now))
             modem.flush()
 
+    def _watch_clock(self) -> None:
+        """Timers are monotonic; what the store dates by the wall clock follows where that is set."""
+        now = self._clock.monotonic()
+        ahead = self._clock.moment().unix - now
+        by = round(ahead - self._wall_ahead)
+        if abs(by) > _CLOCK_SET_S:
+            self._register.clock_set(by)
+            self._log.warning("clock_set", by_s=by)
+            self._steady_since = now
+        self._wall_ahead = ahead
+
     def _keep_store(self) -> None:
         """Erase, release and tidy what an earlier turn could not, or what is due."""
         now = self._clock.monotonic()
@@ -141,7 +157,7 @@ class Runner:
             self._register.release_held(self._clock.moment())
         if now >= self._house_at:
             self._house_at = now + _HOUSEKEEPING_S
-            self._register.keep_house(self._clock.moment())
+            self._register.keep_house(self._clock.moment(), now - self._steady_since)
 
     def _guarded(self, act: Callable[[], object]) -> None:
         """Run one step; a disk that refuses is told once and tried again, and stops nobody else."""
