@@ -13,7 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from shop import Shop
+from shop import Shop, slip
 
 from tillbell_agent.cli import main
 from tillbell_agent.modem.conditions import NEXT_STEP, WAITS_FOR, Condition
@@ -156,3 +156,28 @@ def test_a_program_that_reads_the_terminals_line_away_is_named(tmp_path: Path) -
             child.stdin.close()
         assert re.search(rf"is held by python\S* meddler\.py \(process {child.pid}\)", found["evidence"])
         assert "meddler.py" in found["next_action"]
+
+
+def test_a_store_that_was_damaged_is_an_alarm_in_status_and_a_warning_of_doctor(tmp_path: Path) -> None:
+    with Shop(tmp_path, ("owner",)) as shop:
+        shop.start_modem()
+        shop.start_agent()
+        shop.line.write(slip("126.50", "000001"))
+        shop.wait("the text", shop.texts)
+        shop.stop_agent()
+        store = shop.state_dir / "tillbell.db"
+        octets = bytearray(store.read_bytes())
+        for page in range(len(octets) // 2048, len(octets) // 1024):
+            octets[page * 1024 : page * 1024 + 256] = b"\xa5" * 256
+        store.write_bytes(octets)
+        stopped = {check["name"]: check for check in shop.json("doctor", code=2)["checks"]}
+        assert stopped["store"]["level"] == "fail"
+        assert "it is damaged" in stopped["store"]["evidence"]
+        shop.start_agent()
+        shop.wait("ready", lambda: modem(shop)["condition"] == "ready")
+        code, text = said(shop, "status")
+        assert code == 1
+        assert "ALARM the store was damaged and is set aside as tillbell.db.corrupt-1" in text
+        running = {check["name"]: check for check in shop.json("doctor", code=1)["checks"]}
+        assert running["store"]["level"] == "warn"
+        assert "rows were saved" in running["store"]["evidence"]
