@@ -110,6 +110,12 @@ class Inbox:
             self._reassembler = None
         self._wipe(now - keep_s)
 
+    def clock_set(self, by: int) -> None:
+        """The clock was set by ``by`` seconds: what waits for parts has waited as long as before; the caller commits."""
+        self._connection.execute(
+            "UPDATE received SET kept_from = max(0, kept_from + ?) WHERE state = 'partial'", (by,)
+        )
+
     def recent(self, limit: int, state: State | None = None) -> list[Received]:
         """The newest messages, newest first; of partial ones what can be read so far."""
         where, values = ("1", ()) if state is None else ("state = ?", (state.value,))

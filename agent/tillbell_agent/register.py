@@ -205,6 +205,7 @@ class Register:
         """The wall clock was set by ``by`` seconds while the agent ran: what waits, waits as long as before."""
         with transaction(self.connection):
             retention.clock_set(self.connection, by)
+            self.inbox.clock_set(by)
         self.outbox.revision += 1
 
     def keep_house(self, now: Moment, steady_s: float = math.inf) -> None:

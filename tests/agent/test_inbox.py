@@ -308,6 +308,18 @@ def test_a_clock_that_is_set_at_last_ends_nothing_early(till: Till) -> None:
     assert len(listed(till)) == 2
 
 
+@pytest.mark.parametrize("years", [-1, 1])
+def test_a_clock_that_is_set_while_parts_are_waited_for_gives_none_of_them_up(till: Till, years: int) -> None:
+    parts = tpdus("一" * 100)
+    take(till, parts[0])
+    by = years * 365 * DAY_S
+    till.register.clock_set(by)
+    till.register.keep_house(moment(by + PARTS_WAIT_S - 3600))
+    assert [one.state for one in listed(till)] == [State.PARTIAL]
+    till.register.keep_house(moment(by + PARTS_WAIT_S + 3600))
+    assert [one.state for one in listed(till)] == [State.GIVEN_UP]
+
+
 def test_what_a_clock_dated_that_ran_ahead_is_wiped_in_its_time(till: Till) -> None:
     take(till, *tpdus("future"), after_s=4000 * DAY_S)
     till.register.keep_house(moment())
