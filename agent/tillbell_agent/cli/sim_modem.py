@@ -18,6 +18,7 @@ from tillbell_agent.sim.modem_faults import KINDS, Fault, parse_fault
 from tillbell_agent.sim.modem_pty import serve
 from tillbell_agent.sim.modem_wire import Wire
 from tillbell_agent.sim.network import Network
+from tillbell_agent.sim.pty import SPEEDS
 
 HELP = "a simulated GSM modem and network on a pseudo-terminal"
 
@@ -59,7 +60,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--pin", help="the SIM asks for this PIN, after every start")
     add("--slots", type=int, default=1, help="how many card slots there are (default: 1)")
     _add_times(parser)
-    add("--baud", type=int, default=0, help="the modem's speed; at another one there is noise (default: any)")
+    add(
+        "--baud",
+        type=int,
+        default=0,
+        choices=(0, *SPEEDS),
+        metavar="BAUD",
+        help="the modem's speed; at another one there is noise (default: any)",
+    )
     add("--autobaud", action="store_true", help="find the speed from AT; the first two are lost")
     add("--throttle", action="store_true", help="octets take the time that the speed gives them")
     add("--reenumerates", action="store_true", help="with a reset the port goes away, as with a USB modem")

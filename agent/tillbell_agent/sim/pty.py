@@ -11,11 +11,8 @@ import termios
 import tty
 from pathlib import Path
 
-_SPEEDS = {
-    getattr(termios, f"B{speed}"): speed
-    for speed in (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600)
-    if hasattr(termios, f"B{speed}")
-}
+SPEEDS = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600)
+_SPEEDS = {getattr(termios, f"B{speed}"): speed for speed in SPEEDS if hasattr(termios, f"B{speed}")}
 # What is written while nobody reads: more than this is lost, as on a real line.
 MAX_UNREAD_OCTETS = 65_536
 

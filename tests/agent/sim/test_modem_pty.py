@@ -242,6 +242,7 @@ def test_what_is_asked_for_on_the_command_line_holds_from_the_start(
         (["--do", '{"do": "explode"}'], "no request 'explode'"),
         (["--latency-ms", "-1"], "no number from 0"),
         (["--slots", "99"], "slots can grow"),
+        (["--baud", "-5"], "invalid choice: -5"),
     ],
 )
 def test_a_command_line_that_asks_for_nonsense_is_refused_and_says_why(
