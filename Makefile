@@ -20,7 +20,8 @@ DEPENDENCIES := pyproject.toml tests/deps/tools.txt tests/deps/dev.txt
 
 # The slow end-to-end tests whose outcome does not depend on the dependencies' versions.
 SAME_WITH_ANY_DEPENDENCIES := --ignore=tests/end_to_end/test_wheel.py --ignore=tests/end_to_end/test_kill.py \
-	--ignore=tests/end_to_end/test_gammu.py
+	--ignore=tests/end_to_end/test_gammu.py --ignore=tests/end_to_end/test_gammu_smsd.py \
+	--ignore=tests/end_to_end/test_smstools.py --ignore=tests/bench
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUTF8 := 1

@@ -111,6 +111,14 @@ class Listener:
         """The agent ends: what was heard to its end is stored, the port is let go."""
         self._store_at = None
         self._take(self._dialect.close(now), now, moment)
+        if self._pending:
+            self.counts["lost"] += len(self._pending)
+            self._log.error(
+                "event_lost",
+                source=self.name,
+                number=len(self._pending),
+                why="the agent ends and the disk refuses",
+            )
         self.line.close()
 
     def _take(self, events: list[DialectEvent], now: float, moment: Moment) -> None:

@@ -123,10 +123,10 @@ class Outbox:
         """Give a held message the body that it waited for; it is queued from ``now`` on."""
         self.revision += 1
         self._connection.execute(
-            "UPDATE message SET state = ?, phone = ?, body = ?, counter = ?, left_out = ?, not_before = ?, expires_at = ?,"
+            "UPDATE message SET state = ?, phone = ?, format = ?, body = ?, counter = ?, left_out = ?, not_before = ?, expires_at = ?,"
             " updated_at = ? WHERE id = ? AND state = ?",
             (
-                State.QUEUED.value, draft.phone, draft.body, draft.counter, ",".join(draft.left_out) or None, 0,
+                State.QUEUED.value, draft.phone, draft.format, draft.body, draft.counter, ",".join(draft.left_out) or None, 0,
                 now + draft.lifetime_s, now, message_id, State.HELD.value,
             ),
         )  # fmt: skip

@@ -14,7 +14,7 @@ from tillbell_protocol.defaults import NO_NAMES, Defaults, Naming
 from tillbell_protocol.event import Transaction
 from tillbell_protocol.pairing import Card, DevicePairing, fingerprint
 from tillbell_protocol.payload import NO_GAP, Predecessor
-from tillbell_protocol.ratchet import Ratchet
+from tillbell_protocol.ratchet import COUNTERS, CountersExhaustedError, Ratchet
 from tillbell_protocol.seal import Direction, seal
 
 _COLUMNS = (
@@ -90,6 +90,7 @@ class Pairings:
         self._connection = connection
         self.second_place = second_place
         self._run = run
+        self._jumps: dict[bytes, int] = {}
 
     def on(self, connection: sqlite3.Connection) -> "Pairings":
         """The same run on another connection."""
@@ -168,12 +169,23 @@ class Pairings:
         """The first message of every start jumps two epochs past all that this board or its second place remember."""
         if pairing.run == self._run:
             return pairing.ratchet
+        if pairing.binding in self._jumps:  # a commit of this start was refused: its jump is not made again
+            return pairing.ratchet.jump(self._jumps[pairing.binding])
         own = -1 if pairing.last_counter is None else pairing.last_counter >> 8
         elsewhere = self.second_place.epoch(pairing.binding)
         begun = own if elsewhere is None else max(own, elsewhere)
         if begun < 0:
             return pairing.ratchet
-        return pairing.ratchet.jump((begun + _EPOCHS_SKIPPED) << 8)
+        jumped = pairing.ratchet.jump((begun + _EPOCHS_SKIPPED) << 8)
+        self._jumps[pairing.binding] = jumped.counter
+        return jumped
+
+    def is_exhausted(self, pairing: Pairing) -> bool:
+        """Whether no counter is left, also where only the jump of this start passes the last one."""
+        try:
+            return self._ratchet_to_use(pairing).counter >= COUNTERS
+        except CountersExhaustedError:
+            return True
 
     def _begin_epoch(self, pairing: Pairing, counter: int) -> None:
         known = self.second_place.epoch(pairing.binding)

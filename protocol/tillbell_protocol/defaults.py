@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from tillbell_protocol.errors import EncodeError
+from tillbell_protocol.pan import scrub
 from tillbell_protocol.scalars import (
     BadItemError,
     integer,
@@ -109,10 +110,10 @@ class Defaults:
                 "defaults", f"each place needs a name, of at most {MAX_NAME_CHARACTERS} characters"
             )
         return {
-            1: self.device_name,
+            1: scrub(self.device_name),
             2: self.currency,
             3: self.utc_offset_min,
-            4: list(self.shops),
+            4: [scrub(shop) for shop in self.shops],
             5: [terminal_item(*entry) for entry in self.terminals],
         }
 
@@ -154,7 +155,7 @@ def naming_items(naming: Naming) -> dict[int, Any]:
     if naming.terminals:
         items[1] = [[index, *terminal_item(tid, mid)] for index, tid, mid in naming.terminals]
     if naming.shops:
-        items[2] = [[index, shop] for index, shop in naming.shops]
+        items[2] = [[index, scrub(shop)] for index, shop in naming.shops]
     return items
 
 

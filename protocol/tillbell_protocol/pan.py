@@ -17,8 +17,8 @@ _MAX_PAN = 19  # ISO/IEC 7812-1: a PAN has at most 19 digits
 _IIN = re.compile(r"[3-6]|220[0-4]|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720")
 _CONTROL = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u2060\ufeff"
 _HIDDEN = re.compile(rf"[{_CONTROL}]")
-_DIGITS = re.compile(rf"([0-9](?:[{_CONTROL}]*[0-9])*)")
-_RUN = re.compile(rf"[0-9](?:[\s\-.{_CONTROL}\u2010-\u2015]{{0,2}}[0-9]){{12,}}")
+_DIGITS = re.compile(rf"(\d(?:[{_CONTROL}]*\d)*)")  # of any script: a text may show fullwidth ones
+_RUN = re.compile(rf"\d(?:[\s\-./_{_CONTROL}\u2010-\u2015]{{0,3}}\d){{12,}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def scrub(text: str) -> str:
     """Replace every card number in ``text`` by ``****`` and its last four digits.
 
     A card number is 13 to 19 digits, first digits as cards have them, whose Luhn digit holds: in one piece, or in
-    groups of equal length or of three digits and more (``3782 822463 10005``), with up to two spaces, dashes or dots
+    groups of equal length or of three digits and more (``3782 822463 10005``), with up to three spaces, dashes, dots, slashes or low lines
     between; control and zero-width characters inside do not hide it. RRNs (12 digits), EANs, columns of amounts and
     order numbers that fail these tests survive unchanged.
     """
@@ -90,7 +90,7 @@ def _is_card(digits: str) -> bool:
 def _scrub_run(run: re.Match[str]) -> str:
     """The run of digit groups with each window of whole groups that is a card number replaced, longest first."""
     pieces = _DIGITS.split(run.group())  # separator, group, separator, group …, separator
-    groups = [_HIDDEN.sub("", piece) for piece in pieces[1::2]]
+    groups = ["".join(str(int(c)) for c in _HIDDEN.sub("", piece)) for piece in pieces[1::2]]
     first = 0
     while first < len(groups):
         for last in range(min(len(groups), first + _MAX_PAN), first, -1):

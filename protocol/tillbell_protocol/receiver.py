@@ -42,15 +42,13 @@ class PairingClosedError(Refusal):
 class CounterReusedError(Refusal):
     """Genuine, and impossible for one device: its key exists twice, or it was restored from a copy. Critical.
 
-    ``opened`` is what the message says; its counter is not noted as opened.
+    ``opened`` is what the message says, None where that cannot be read; its counter is not noted as opened.
     """
 
     layer: ClassVar[str] = "reused"
 
-    def __init__(self, opened: "Opened", why: str) -> None:
-        super().__init__(
-            f"{opened.device}: {why}. The device was cloned or restored from a copy: pair it again"
-        )
+    def __init__(self, device: str, opened: "Opened | None", why: str) -> None:
+        super().__init__(f"{device}: {why}. The device was cloned or restored from a copy: pair it again")
         self.opened = opened
 
 
@@ -249,7 +247,15 @@ def _first_that_opens(candidates: list[Pairing], message: bytes, counter: int) -
 
 def _accept(pairing: Pairing, counter: int, payload: bytes, digest: bytes) -> Opened:
     """Read the payload, look for contradictions, and only then note the counter and the new names."""
-    told = decode_payload(payload, pairing.defaults)
+    used = pairing.opened.digest(counter) is not None
+    try:
+        told = decode_payload(payload, pairing.defaults)
+    except PayloadError as error:
+        if used:  # a clone is a clone, whatever it says
+            raise CounterReusedError(
+                pairing.device, None, f"counter {counter} was used twice; {error}"
+            ) from error
+        raise
     if isinstance(told.predecessor, int) and told.predecessor >= counter:
         raise PayloadError("predecessor", 0, f"{told.predecessor} is not before counter {counter}")
     grown, contradicted = pairing.defaults.with_names(told.named)
@@ -257,10 +263,12 @@ def _accept(pairing: Pairing, counter: int, payload: bytes, digest: bytes) -> Op
         counter, pairing.device, pairing.keys.binding, told, payload, grown, pairing.compared, contradicted
     )
     after = None if told.predecessor is NO_GAP else -1 if told.predecessor is None else told.predecessor
-    if pairing.opened.digest(counter) is not None:
-        raise CounterReusedError(opened, f"counter {counter} was used twice")
+    if used:
+        raise CounterReusedError(pairing.device, opened, f"counter {counter} was used twice")
     if pairing.opened.contradicts(counter, after):
-        raise CounterReusedError(opened, f"counter {counter} contradicts what was opened before")
+        raise CounterReusedError(
+            pairing.device, opened, f"counter {counter} contradicts what was opened before"
+        )
     pairing.opened.mark(counter, digest)
     if after is not None and after < counter - 1:
         pairing.opened.skips.add((after, counter))

@@ -143,3 +143,18 @@ def test_a_message_that_cannot_be_expanded_is_refused(hq: Hq) -> None:
     code, told = hq.say("expand", "--json", message[:40], message[:-2] + "00", *hq.keys)
     assert code == 4
     assert [one["error"] for one in told] == ["Length", "Tag"]
+
+
+def test_armor_between_other_lines_is_found(hq: Hq) -> None:
+    message = hq.messages()[0]
+    code, told = hq.open(f"Fw: sms\n{armor(message)}\n-- \n")
+    assert (code, told[0]["counter"]) == (0, 0)
+    code, told = hq.open(f"{armor(message)}\n\n{armor(hq.messages()[1])}")
+    assert code == 4
+    assert "2 messages" in told[0]["why"]
+
+
+def test_a_state_file_of_nonsense_is_named_however_deep(hq: Hq) -> None:
+    state = hq.folder / "deep"
+    state.write_text("[" * 200_000)
+    assert hq.say("open", *hq.keys, "--state", str(state), "--json", hq.messages()[0].hex())[0] == 2

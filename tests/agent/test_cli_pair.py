@@ -176,3 +176,27 @@ def test_a_damaged_device_key_is_an_error_and_is_kept(
     assert pair(config, card) == 2
     assert "device's key" in capsys.readouterr().err
     assert (tmp_path / "state" / "device.key").read_text() == "damaged"
+
+
+def test_without_a_card_the_bundle_of_the_present_pairing_is_printed_again(
+    config: str, card: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["pair", "--config", config, "--recipient", "hq"]) == 3
+    capsys.readouterr()
+    assert pair(config, card) == 0
+    first = capsys.readouterr().out
+    assert main(["pair", "--config", config, "--recipient", "hq"]) == 0
+    assert capsys.readouterr().out == first
+    assert main(["pair", "--config", config, "--recipient", "books"]) == 2
+    assert "not paired" in capsys.readouterr().err
+
+
+def test_a_second_place_that_cannot_be_written_is_told_when_pairing(
+    config: str, card: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "state.guard").mkdir()
+    assert pair(config, card) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith("TBP1.")
+    assert "ALARM" in said.err
+    assert "guard_file" in said.err

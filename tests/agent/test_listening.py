@@ -156,3 +156,22 @@ def test_receipts_that_are_never_understood_are_a_suspicion_until_one_is(
     hear("MARKET\nTOTAL 14.25\n")
     assert listener.suspicion is None
     listener.close(0.0, moment(0.0))
+
+
+def test_what_the_disk_did_not_take_before_the_end_is_said_to_be_lost(cable: Cable, tmp_path: Path) -> None:
+    till, said = Till(tmp_path / "state", ("owner",)), io.StringIO()
+    line = LineSettings(cable.path)
+    dialect = make_dialect("escpos", DialectSettings())
+    listener = Listener(
+        till.config.sources[0], "CNY", dialect, till.register, lambda: ListenPort(line), Log(said)
+    )
+    listener.open(0.0)
+    till.register.connection.execute(
+        "CREATE TEMP TRIGGER full BEFORE INSERT ON ledger BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+    )
+    os.write(cable.near, b"\x1b@MARKET\nTOTAL 14.25\n\x1dV\x00")
+    listener.readable(0.0, moment(0.0))
+    assert listener.pending == 1
+    listener.close(0.0, moment(0.0))
+    assert "event_lost source=printer number=1" in said.getvalue()
+    assert listener.counts["lost"] == 1

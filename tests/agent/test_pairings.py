@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from till import HOST, NOON, Till, moment, sale
 
-from tillbell_agent.database import transaction
+from tillbell_agent.database import StoreError, transaction
 from tillbell_agent.shell.guard import GuardFile
 from tillbell_protocol.event import Kind, Transaction
 from tillbell_protocol.ratchet import COUNTERS
@@ -273,3 +273,59 @@ def test_a_sale_without_a_terminal_names_none(till: Till) -> None:
     opened = till.receiver.open(sealed(till)[0][1])
     assert (opened.told.event.terminal_id, opened.told.event.reference) == (None, None)
     assert opened.told.time == NOON
+
+
+def test_a_start_jumps_once_however_often_its_first_commit_is_refused(till: Till) -> None:
+    till.hear(1, "000001")
+    till.restart()
+    till.register.connection.execute(
+        "CREATE TEMP TRIGGER full BEFORE INSERT ON message BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+    )
+    for _ in range(50):
+        with pytest.raises(StoreError, match="disk full"):
+            till.hear(2, "000002")
+    till.register.connection.execute("DROP TRIGGER full")
+    till.hear(2, "000002")
+    till.hear(3, "000003")
+    assert counters(till) == [0, 512, 513]
+
+
+def test_a_pairing_whose_next_jump_passes_the_last_counter_is_held_with_that_reason(till: Till) -> None:
+    with transaction(till.register.connection):
+        pairing = till.register.pairings.all()[0]
+        till.register.pairings._advance("hq", pairing.ratchet.jump(COUNTERS - 256), pairing.defaults)
+    till.restart()
+    assert "all counters" in str(till.register.why_held("hq"))
+    till.hear(1, "000001")
+    assert till.rows("SELECT state FROM message") == [("held",)]
+
+
+def test_a_second_place_that_cannot_be_written_is_asked_again_with_the_next_message(till: Till) -> None:
+    path = till.guard.path
+    path.unlink()
+    path.mkdir()
+    till.hear(1, "000001")
+    assert "cannot" in str(till.guard.alarm)
+    path.rmdir()
+    till.hear(2, "000002")
+    assert GuardFile(path).epoch(till.register.pairings.all()[0].binding) == 0
+
+
+@pytest.mark.parametrize(
+    "content", ['{"epochs": {"aa": Infinity}}', "[" * 100_000, "[]", '{"epochs": 1}', "\x00"]
+)
+def test_a_second_place_with_nonsense_in_it_is_an_alarm(tmp_path: Path, content: str) -> None:
+    (tmp_path / "guard").write_text(content)
+    assert "cannot read" in str(GuardFile(tmp_path / "guard").alarm)
+
+
+def test_what_was_held_is_sealed_after_the_next_sale_though_nobody_woke_the_agent(tmp_path: Path) -> None:
+    till = Till(tmp_path / "other", ("hq",))
+    till.hear(1, "000001")
+    till.register.release_held(moment())
+    assert not till.register.more_held
+    till.pair()
+    till.hear(2, "000002")
+    assert till.register.more_held
+    till.register.release_held(moment())
+    assert [state for (state,) in till.rows("SELECT state FROM message")] == ["queued", "queued"]

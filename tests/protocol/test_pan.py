@@ -58,6 +58,9 @@ def test_truncated_pan_holds_four_ascii_digits(last4: str) -> None:
         "ref 519610000123 4111111111111111 12",
         "3782 822463 10005",
         "2221000000000009",
+        "4111/1111/1111/1111",
+        "4111   1111   1111   1111",
+        "卡号４１１１１１１１１１１１１１１１",
     ],
 )
 def test_card_number_is_scrubbed_to_its_tail(text: str) -> None:

@@ -371,3 +371,11 @@ def test_runs_of_counters_say_the_same_as_a_plain_set(numbers, low, high):
     assert OpenedCounters.from_state(opened.to_state()).to_state() == opened.to_state()
     runs = opened.to_state()["runs"]
     assert all(first[0] + len(first[1]) // 16 < then[0] for first, then in itertools.pairwise(runs))
+
+
+def test_a_used_counter_is_a_clones_though_its_payload_cannot_be_read(receiver):
+    receiver.open(SENDER.message(3))
+    with pytest.raises(CounterReusedError) as caught:
+        receiver.open(SENDER.sealed(3, b"\xff"))
+    assert caught.value.opened is None
+    assert receiver.quarantine[0].authentic

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from tillbell_agent import __version__
 from tillbell_agent.cli.errors import INTERRUPTED, NOT_WELL, OK, USAGE, CliError
+from tillbell_protocol.errors import ProtocolError
 
 __all__ = ["VERBS", "CliError", "main"]
 
@@ -49,6 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CliError as error:
         print(f"tillbell: {error}", file=sys.stderr)
         return error.exit_code
+    except ProtocolError as error:  # no verb should let one through; a traceback helps nobody
+        print(f"tillbell: {error}", file=sys.stderr)
+        return NOT_WELL
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:

@@ -14,6 +14,7 @@ from tillbell_agent.cli.common import add_config, add_json, print_json
 from tillbell_agent.cli.errors import OK, USAGE
 from tillbell_agent.config import Config, ConfigError, load
 from tillbell_agent.notify.text import TextContext, render
+from tillbell_agent.shell.service import become_owner
 from tillbell_protocol.event import Kind, Transaction
 from tillbell_protocol.pan import TruncatedPan
 from tillbell_protocol.sms.segment import is_gsm7, septet_length
@@ -77,6 +78,7 @@ def examine(path: Path) -> Iterator[Finding]:
     yield from (port_finding("source", source.name, source.port) for source in config.sources)
     yield from (port_finding("modem", modem.name, modem.port) for modem in config.modems)
     yield from (pin_finding(modem.pin_file) for modem in config.modems if modem.pin_file)
+    become_owner(config.state_dir)  # what root may write says nothing of what the service may
     yield state_finding(config.state_dir)
     yield guard_finding(config.guard_path)
     yield from text_findings(config)

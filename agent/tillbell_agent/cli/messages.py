@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tillbell_agent.cli.errors import REFUSED, USAGE, CliError
-from tillbell_protocol.armor import dearmor
+from tillbell_protocol.armor import dearmor, find_blocks
 from tillbell_protocol.errors import DecodeError, ProtocolError
 from tillbell_protocol.pairing import Card, SecretKey, bundle_from_text
 
@@ -48,6 +48,11 @@ def message_octets(given: str) -> bytes:
     Armor begins with ``U``, which no hex digit is, so that the two cannot be taken for one another.
     """
     compact = "".join(given.split())
+    blocks = find_blocks(given) if set(compact) - _HEX else []
+    if len(blocks) > 1:
+        raise DecodeError("message", 0, f"{len(blocks)} messages in one: give each as an argument of its own")
+    if blocks:
+        return blocks[0]
     if compact.startswith("U") or not compact:
         return dearmor(given)
     wrong = next((place for place, letter in enumerate(compact) if letter not in _HEX), None)

@@ -12,10 +12,11 @@ from tillbell_agent.cli.common import add_json, money
 from tillbell_agent.cli.errors import OK, REFUSED, USAGE, CliError
 from tillbell_agent.cli.messages import message_octets, read_bundle, read_key
 from tillbell_agent.shell.files import directory_held, write_whole
+from tillbell_protocol.defaults import NO_NAMES
 from tillbell_protocol.errors import ProtocolError
 from tillbell_protocol.pairing import SecretKey, fingerprint
-from tillbell_protocol.payload_json import to_json
-from tillbell_protocol.receiver import CounterReusedError, Opened, Receiver
+from tillbell_protocol.payload_json import naming_json, to_json
+from tillbell_protocol.receiver import ConfirmationNeededError, CounterReusedError, Opened, Receiver
 
 HELP = """Open sealed messages (hex or armored) and print each event.
 
@@ -67,7 +68,7 @@ def _open_all(args: argparse.Namespace) -> int:
     receiver = _receiver(read_key(args.key), args.state)
     for given in args.bundle:
         try:
-            receiver.import_bundle(read_bundle(given), confirmed=True)
+            _import(receiver, read_bundle(given))
         except ProtocolError as error:
             raise CliError(f"the bundle is refused: {error}", REFUSED) from error
     if not receiver.pairings:
@@ -83,6 +84,15 @@ def _open_all(args: argparse.Namespace) -> int:
         _save(receiver, args.state)
         _name_gaps(receiver)
     return REFUSED if refused else OK
+
+
+def _import(receiver: Receiver, bundle: bytes) -> None:
+    """Naming a bundle is the confirmation that it is meant; that its device was paired before is said all the same."""
+    try:
+        receiver.import_bundle(bundle)
+    except ConfirmationNeededError as error:
+        receiver.import_bundle(bundle, confirmed=True)
+        print(f"{error}. It is taken, since you named it: compare the fingerprints", file=sys.stderr)
 
 
 def _mark_compared(receiver: Receiver, given: str) -> None:
@@ -103,7 +113,7 @@ def _open(receiver: Receiver, given: str) -> dict[str, Any]:
     try:
         opened = receiver.open(message_octets(given))
     except CounterReusedError as error:  # genuine, and perhaps a sale: it is told, under its refusal
-        return _told(error.opened) | _refusal(error)
+        return (_told(error.opened) if error.opened else {}) | _refusal(error)
     except ProtocolError as error:
         return _refusal(error)
     return _told(opened)
@@ -121,6 +131,8 @@ def _told(opened: Opened) -> dict[str, Any]:
         "compared": opened.compared,
         "fingerprint": fingerprint(opened.binding),
     }
+    if opened.contradicted != NO_NAMES:  # the names known first stay; this message's hold for itself
+        told["contradicted"] = naming_json(opened.contradicted)
     if not isinstance(opened.told.predecessor, (int, type(None))):
         return told
     return told | {"predecessor": opened.told.predecessor}
@@ -176,7 +188,7 @@ def _receiver(secret: SecretKey, state: Path | None) -> Receiver:
         raise CliError(
             f"the state or the key cannot be used ({state or 'no state'}): {error}", USAGE
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CliError(
             f"{state} is no state that tillbell open wrote: {error}. Name another --state; a new file is made",
             USAGE,

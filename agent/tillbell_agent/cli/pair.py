@@ -3,14 +3,15 @@
 import argparse
 import secrets
 import sys
+from contextlib import closing
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from tillbell_agent.cli.common import add_config, device_key, own_state, read_config, recipient_named
-from tillbell_agent.cli.errors import OK, REFUSED, USAGE, CliError
+from tillbell_agent.cli.errors import OK, REFUSED, UNREACHABLE, USAGE, CliError
 from tillbell_agent.cli.messages import read_card
 from tillbell_agent.config import Config, RecipientConfig
-from tillbell_agent.database import StoreError, open_database, transaction, truncate_wal
+from tillbell_agent.database import StoreError, open_database, open_for_reading, transaction, truncate_wal
 from tillbell_agent.pairings import Pairings
 from tillbell_agent.shell.clock import Clock
 from tillbell_agent.shell.control import ControlError, NoAgentError, ask
@@ -25,7 +26,11 @@ HELP = "Pair this device with a sealed recipient: prints the bundle that the rec
 def configure(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument("--recipient", required=True, metavar="NAME", help="a sealed or armored recipient")
-    parser.add_argument("--card", required=True, metavar="FILE-or-TBC1.…", help="the recipient's public card")
+    parser.add_argument(
+        "--card",
+        metavar="FILE-or-TBC1.…",
+        help="the recipient's public card; without it the bundle of the present pairing is printed again",
+    )
     parser.add_argument("--yes", action="store_true", help="replace an earlier pairing without asking")
     parser.epilog = (
         "example:\n  tillbell pair --config config.toml --recipient hq --card TBC1.ogFYIP… > bundle.txt"
@@ -39,12 +44,31 @@ def run(args: argparse.Namespace) -> int:
         raise CliError(
             f'{recipient.name} gets readable texts: set format = "sealed" or "armored" first', USAGE
         )
+    if args.card is None:
+        _show_again(config, recipient)
+        return OK
     card = read_card(args.card)
     own_state(config)
     made = _pair(config, recipient, card, yes=args.yes)
-    print(bundle_text(made.bundle))
-    print(f"fingerprint {made.fingerprint}: compare it with what {recipient.name} sees", file=sys.stderr)
+    _show(made.bundle, made.fingerprint, recipient)
     return OK
+
+
+def _show(bundle: bytes, fingerprint: str, recipient: RecipientConfig) -> None:
+    print(bundle_text(bundle))
+    print(f"fingerprint {fingerprint}: compare it with what {recipient.name} sees", file=sys.stderr)
+
+
+def _show_again(config: Config, recipient: RecipientConfig) -> None:
+    """The bundle of the pairing that exists: without it the recipient opens nothing."""
+    try:
+        with closing(open_for_reading(config.state_dir)) as connection:
+            pairing = Pairings(connection, GuardFile(config.guard_path), run="").of(recipient.name)
+    except StoreError as error:
+        raise CliError(str(error), UNREACHABLE) from error
+    if pairing is None:
+        raise CliError(f"{recipient.name} is not paired: give its card with --card", USAGE)
+    _show(pairing.bundle, pairing.fingerprint, recipient)
 
 
 def _pair(config: Config, recipient: RecipientConfig, card: Card, *, yes: bool) -> DevicePairing:
@@ -59,13 +83,17 @@ def _pair(config: Config, recipient: RecipientConfig, card: Card, *, yes: bool) 
     try:
         connection = open_database(config.state_dir)
         pairings = Pairings(connection, guard, run=secrets.token_hex(8))
-        if pairings.of(recipient.name) is not None and not yes:
+        with transaction(connection):
+            is_paired = pairings.of(recipient.name) is not None
+        if is_paired and not yes:
             _confirm(recipient.name)
         with transaction(connection):
             pairings.add(recipient.name, made, card, defaults, identify(), moment.unix)
         if not truncate_wal(connection):
             print("tillbell: a reader kept the log of the store open; the agent erases it", file=sys.stderr)
         connection.close()
+        if guard.alarm:
+            print(f"ALARM {guard.alarm}", file=sys.stderr)
     except StoreError as error:
         raise CliError(str(error), USAGE) from error
     try:

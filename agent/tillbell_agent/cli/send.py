@@ -14,6 +14,7 @@ from tillbell_agent.register import Register
 from tillbell_agent.shell.clock import Clock
 from tillbell_agent.shell.control import ControlError, NoAgentError, ask
 from tillbell_agent.shell.guard import GuardFile
+from tillbell_protocol.errors import ProtocolError
 from tillbell_protocol.sms.segment import count_segments
 
 HELP = "Put a text for a recipient into the outbox. It leaves when a modem can; see tillbell queue."
@@ -32,6 +33,10 @@ def run(args: argparse.Namespace) -> int:
     text = render_plain(args.text, recipient.language or config.device.language)
     if not text.strip():
         raise CliError("the text is empty", USAGE)
+    try:
+        count_segments(text)
+    except ProtocolError as error:
+        raise CliError(f"the text cannot be sent: {error}. Say it in fewer words", USAGE) from error
     put(config, recipient, text)
     return OK
 

@@ -29,7 +29,7 @@ class GuardFile:
         if self.alarm is None and binding.hex() not in self._epochs:
             self.alarm = (
                 f"{self.path} does not know a pairing that the state directory holds: was one of them restored or "
-                "removed? Messages go on after a jump of the counter; pair again if this board is a copy"
+                "removed, or could it not be written when they paired? Messages go on after a jump of the counter; pair again if this board is a copy"
             )
 
     def seq(self) -> int:
@@ -39,23 +39,29 @@ class GuardFile:
     def reserve_seq(self, up_to: int) -> None:
         """Make durable here that numbers up to ``up_to`` may be given. A failure is an alarm, not an error."""
         self._read()
-        self._seq = max(self._seq, up_to)
-        self._write()
+        before, self._seq = self._seq, max(self._seq, up_to)
+        if not self._write():
+            self._seq = before  # so that the next number tries again
 
     def begin(self, binding: bytes, epoch: int) -> None:
         """Make ``epoch`` durable here before its first counter is used. A failure is an alarm, not an error."""
         self._read()  # another process may have paired meanwhile
-        self._epochs[binding.hex()] = max(epoch, self._epochs.get(binding.hex(), epoch))
-        self._write()
+        name, before = binding.hex(), dict(self._epochs)
+        self._epochs[name] = max(epoch, self._epochs.get(name, epoch))
+        if not self._write():
+            self._epochs = before  # so that the next message tries again
 
-    def _write(self) -> None:
+    def _write(self) -> bool:
         content = json.dumps({"version": 1, "epochs": self._epochs, "seq": self._seq}, indent=1)
         try:
             write_whole(self.path, content.encode())
         except OSError as error:
             self.alarm = (
-                f"cannot write {self.path}: {error.strerror}. Check the disk and the directory's owner"
+                f"cannot write {self.path}: {error.strerror}. Check the disk and the directory's owner, or set "
+                "guard_file to a place where this user may write"
             )
+            return False
+        return True
 
     def _read(self) -> None:
         try:
@@ -65,7 +71,15 @@ class GuardFile:
             self._seq = max(self._seq, int(content.get("seq", 0)))
         except FileNotFoundError:
             return
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            ArithmeticError,
+            RecursionError,
+        ) as error:
             self.alarm = (
                 f"cannot read {self.path}: {error}. It is written anew; pair again if this board is a copy"
             )
