@@ -1,5 +1,6 @@
 """Ports that come and go, a modem's line as the agent has it, and the installer's power command."""
 
+import io
 import os
 import pty
 import sys
@@ -15,10 +16,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 from till import OWNER, Till
 from town import NoControl, Town
 
+from tillbell_agent.cli.run import _modem as build_modem
+from tillbell_agent.config import ModemConfig
 from tillbell_agent.line import Line
 from tillbell_agent.modem.profile import GENERIC, Profile
 from tillbell_agent.modem.session import ModemSettings, Session
 from tillbell_agent.modem_line import ModemLine
+from tillbell_agent.routes import Routes
 from tillbell_agent.runner import Runner
 from tillbell_agent.shell.log import Log
 from tillbell_agent.shell.ports import LineSettings, PortError, TalkPort
@@ -225,6 +229,17 @@ def _with_power(town: Town, switch: Switch, settings: dict[str, bool]) -> ModemL
     )
     town.runner.start()
     return modem
+
+
+def test_a_configured_modem_gets_its_speed_its_profiles_and_its_power_command(tmp_path: Path) -> None:
+    till = Till(tmp_path / "state")
+    config = ModemConfig("sim1", "/dev/nowhere", 9600, power_command=("false",), credit_code="*100#")
+    modem = build_modem(config, till.register, 0.0, Log(io.StringIO()), Routes({"sim1": ()}))
+    assert modem.session.speed == 9600
+    settings = modem.session._settings
+    assert (settings.can_power, settings.credit_code) == (True, "*100#")
+    assert {profile.name for profile in settings.profiles} >= {"sim800", "ec25"}
+    assert isinstance(modem._power, PowerCommand)
 
 
 # The power command itself.

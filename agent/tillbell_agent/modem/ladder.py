@@ -25,6 +25,7 @@ class Step(Enum):
 
 # Each with the pause before the modem is asked again, in seconds; after a restart its own boot time comes on top.
 _RUNGS: tuple[tuple[Step, float], ...] = (
+    (Step.SPEEDS, 0.0),  # first only where the modem has never answered
     (Step.ATTENTION, 1.0),
     (Step.ATTENTION, 5.0),
     (Step.FLUSH, 1.0),
@@ -75,11 +76,13 @@ class Ladder:
         deaf: bool,
         entry_open: bool = False,
         speeds: bool = False,
+        never_heard: bool = False,
         start: Step | None = None,
     ) -> tuple[Step, float]:
         """The next step and the pause after it in seconds. ``start``: not below this one.
 
-        ``deaf``: AT has no answer. ``entry_open``: it may still be taking in a message. ``speeds``: others can be tried.
+        ``deaf``: AT has no answer. ``entry_open``: it may still be taking in a message. ``speeds``: others can be tried,
+        and are at once where it was ``never_heard``.
         """
         self._settle("did not help")
         if self._rest_until is not None:
@@ -87,7 +90,11 @@ class Ladder:
                 return Step.ATTENTION if deaf else Step.INITIALISE, RESTING_PAUSE_S
             self._rest_until, self._next = None, 0
         if start is not None:
-            self._next = max(self._next, next(place for place, rung in enumerate(_RUNGS) if rung[0] is start))
+            self._next = max(
+                self._next, next(at for at, rung in enumerate(_RUNGS) if at and rung[0] is start)
+            )
+        if self._next == 0 and not never_heard:
+            self._next = 1
         while True:
             step, pause = _RUNGS[self._next]
             self._next += 1

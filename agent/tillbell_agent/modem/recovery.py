@@ -91,7 +91,13 @@ class Recovery:
         self.is_resetting = False
         dialogue = self._stage.dialogue
         speeds = self._home is not None
-        step, pause = self._ladder.climb(now, deaf=True, entry_open=dialogue.entry_open, speeds=speeds)
+        step, pause = self._ladder.climb(
+            now,
+            deaf=True,
+            entry_open=dialogue.entry_open,
+            speeds=speeds,
+            never_heard=not self._speed_is_known,
+        )
         self._take(step, pause, now)
         self._tell(Deaf(self.why, 0.0 if self.again_at is None else self.again_at - now))
 

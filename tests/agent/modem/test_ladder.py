@@ -24,6 +24,12 @@ def test_a_deaf_modem_is_asked_flushed_searched_reset_reopened_switched_and_told
     ]  # fmt: skip
 
 
+def test_a_modem_that_never_answered_is_looked_for_at_other_speeds_first() -> None:
+    assert climb_to_alarm(Ladder(can_power=False), speeds=True, never_heard=True) == [
+        Step.SPEEDS, Step.ATTENTION, Step.ATTENTION, Step.SPEEDS, Step.RESET, Step.REOPEN, Step.ALARM,
+    ]  # fmt: skip
+
+
 def test_one_that_answers_and_does_not_work_is_set_up_again_before_it_is_reset() -> None:
     assert climb_to_alarm(Ladder(can_power=False), deaf=False) == [
         Step.INITIALISE, Step.INITIALISE, Step.INITIALISE, Step.RESET, Step.REOPEN, Step.ALARM,

@@ -242,7 +242,7 @@ def test_a_modem_at_another_speed_is_found_there(speed: int) -> None:
     made = rig(Wired, baudrate=115200)
     assert isinstance(made.machine, Wired)
     made.machine.wire, made.machine.port_speed = Wire(speed), 115200
-    assert made.run_until_ready(45), made.session.doing
+    assert made.run_until_ready(25), made.session.doing
     assert made.session.speed == made.machine.port_speed == speed
     assert made.session.ladder(made.now)[-1] | {"at_s_ago": 0} == {
         "step": "other speeds", "at_s_ago": 0, "outcome": "helped",
@@ -261,7 +261,7 @@ def test_where_nobody_answers_at_any_speed_the_configured_one_is_back() -> None:
     made = rig(Wired, baudrate=9600)
     assert isinstance(made.machine, Wired)
     made.machine.wire, made.machine.port_speed = Wire(4800), 9600
-    made.run(60)
+    made.run(22)
     assert [event.baudrate for event in made.seen(SpeedWanted)] == [115200, 57600, 38400, 19200, 9600]  # type: ignore[attr-defined]
     assert made.session.speed == 9600
 
