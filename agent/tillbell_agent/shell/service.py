@@ -37,7 +37,8 @@ def prepare_state(state_dir: Path) -> None:
         ) from error
     if not os.access(state_dir, os.W_OK | os.X_OK):
         raise StoreError(
-            f"state_dir {state_dir} is not writable for user {_user_name(os.geteuid())}. chown it to that user"
+            f"state_dir {state_dir} is not writable for user {_user_name(os.geteuid())}. chown it to that user; "
+            "if that is done, its file system is read-only: look at the disk (dmesg)"
         )
 
 
