@@ -116,7 +116,7 @@ class Register:
     def catch_up(self, *, numbers_known: bool = True) -> str | None:
         """Leave out the sequence numbers that an older or damaged copy of this store may have given; why, in words."""
         reserved, last = self.pairings.second_place.seq(), self.ledger.last_seq()
-        if reserved <= last or (numbers_known and reserved - last <= SEQ_BLOCK):
+        if reserved <= last or (numbers_known and last and reserved - last <= SEQ_BLOCK):
             return None
         with transaction(self.connection):
             self.ledger.skip_to(reserved)

@@ -392,3 +392,91 @@ def test_a_card_number_in_a_persons_text_does_not_leave(till: Till) -> None:
     body = till.register.outbox.message(message_id).body or b""
     assert b"4111 1111" not in body
     assert body.startswith(b"charged ")
+
+
+# Copies of the store
+
+
+def copy_of(till: Till, folder: Path) -> Path:
+    """A backup, taken with the WAL emptied."""
+    till.register.erase()
+    return Path(shutil.copytree(till.folder, folder))
+
+
+def restore(till: Till, copy: Path) -> str | None:
+    """The agent ends, the old copy is put in place, the agent starts; what it says of its numbers."""
+    till.register.connection.close()
+    shutil.rmtree(till.folder)
+    shutil.copytree(copy, till.folder)
+    return till.restart().catch_up()
+
+
+def counters_and_numbers(till: Till) -> tuple[list[object], list[object]]:
+    counters = [counter for (counter,) in till.rows("SELECT counter FROM message WHERE counter IS NOT NULL")]
+    return counters, [seq for (seq,) in till.rows("SELECT seq FROM ledger")]
+
+
+def test_a_restored_backup_gives_no_counter_and_no_number_twice(tmp_path: Path) -> None:
+    till = Till(tmp_path / "state")
+    till.pair()
+    for place in range(5):
+        till.hear(100, f"{place:06d}")
+    copy = copy_of(till, tmp_path / "backup")
+    for place in range(5, 45):
+        till.hear(100, f"{place:06d}")
+    used = counters_and_numbers(till)
+    why = restore(till, copy)
+    assert why is not None
+    assert "restored" in why
+    known = counters_and_numbers(till)
+    for place in range(100, 110):
+        till.hear(100, f"{place:06d}")
+    fresh = [set(now) - set(then) for now, then in zip(counters_and_numbers(till), known, strict=True)]
+    for new, old in zip(fresh, used, strict=True):
+        assert len(new) == 10
+        assert new.isdisjoint(old)
+
+
+def test_a_backup_that_misses_no_sale_leaves_no_number_out(tmp_path: Path) -> None:
+    till = Till(tmp_path / "state")
+    for place in range(20):
+        till.hear(100, f"{place:06d}")
+    assert restore(till, copy_of(till, tmp_path / "backup")) is None
+    till.hear(100, "000100")
+    assert counters_and_numbers(till)[1] == list(range(1, 22))
+
+
+def test_a_cloned_disk_in_another_board_seals_nothing_until_it_is_paired(tmp_path: Path) -> None:
+    till = Till(tmp_path / "state")
+    till.pair()
+    till.hear(100, "000001")
+    shutil.copytree(till.folder, tmp_path / "clone")
+    clone = Till(tmp_path / "clone", host={"machine_id": "f" * 32})
+    clone.hear(100, "000002")
+    assert clone.rows("SELECT state FROM message WHERE recipient = 'hq' ORDER BY id")[-1] == ("held",)
+    assert "not the one that was paired" in (clone.register.why_held("hq") or "")
+    assert clone.rows("SELECT state FROM message WHERE recipient = 'owner' ORDER BY id")[-1] == ("queued",)
+
+
+def test_a_store_that_was_thrown_away_does_not_begin_again_with_number_one(tmp_path: Path) -> None:
+    till = Till(tmp_path / "state", ("owner",))
+    for place in range(3):
+        till.hear(100, f"{place:06d}")
+    till.register.connection.close()
+    shutil.rmtree(till.folder)
+    till.folder.mkdir()
+    assert till.restart().catch_up() is not None
+    till.hear(100, "000009")
+    assert counters_and_numbers(till)[1] == [17]
+
+
+def test_the_second_place_is_written_once_in_many_sales(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    till = Till(tmp_path / "state", ("owner",))
+    written: list[int] = []
+    real = till.guard.reserve_seq
+    monkeypatch.setattr(till.guard, "reserve_seq", lambda up_to: (written.append(up_to), real(up_to)))
+    for place in range(40):
+        till.hear(100, f"{place:06d}")
+    assert written == [16, 32, 48]
