@@ -194,12 +194,13 @@ def test_a_second_agent_on_the_same_state_is_refused(shop: Shop) -> None:
     assert shop.json("status", code=None)["running"]
 
 
-def test_a_file_that_is_no_database_is_said_and_kept(shop: Shop) -> None:
+def test_a_file_that_is_no_database_is_said_and_kept_beside_a_fresh_store(shop: Shop) -> None:
     shop.state_dir.mkdir()
     (shop.state_dir / "tillbell.db").write_bytes(b"garbage" * 400)
-    done = tillbell("run", "--config", str(shop.config), code=2)
-    assert "cannot open" in done.stderr
-    assert (shop.state_dir / "tillbell.db").read_bytes() == b"garbage" * 400
+    shop.start_agent()
+    assert "store_set_aside" in shop.agent_said()
+    assert (shop.state_dir / "tillbell.db.corrupt-1").read_bytes() == b"garbage" * 400
+    assert "set aside" in " ".join(shop.json("status", code=1)["alarms"])
 
 
 @pytest.fixture
