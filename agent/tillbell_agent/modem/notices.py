@@ -43,4 +43,6 @@ class Notices:
         amount = credit_of(text, self._settings.credit_pattern or self._facts.profile.credit_pattern)
         if amount is not None and is_nought(amount):
             self._facts.refusal = Condition.NO_CREDIT
+        elif amount is not None and self._facts.refusal is Condition.NO_CREDIT:
+            self._facts.refusal = None
         return [Sampled("credit", amount)]

@@ -217,8 +217,10 @@ def test_the_credit_is_asked_for_once_a_day_and_only_where_a_code_is_given() -> 
     assert [line for line in made.lines() if line.startswith("AT+CUSD")] == ['AT+CUSD=1,"*100#",15']
     assert sampled(made, "credit") == ["0.00"]
     assert made.session.condition is Condition.NO_CREDIT
+    sim.credit = "Balance: 10.00 EUR"
     made.run(86_400)
     assert len([line for line in made.lines() if line.startswith("AT+CUSD")]) == 2
+    assert made.session.condition is Condition.READY
 
 
 # Messages that the network keeps until they are acknowledged.
