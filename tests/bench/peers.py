@@ -35,7 +35,7 @@ class Scale:
     """``singles``: texts into an idle program. ``backlog``: texts queued before it starts, ``rate_s`` at most for them.
 
     ``idle_s``: how long it is left at rest. ``faulty``: texts in a run with a fault, ``fault_s`` at most for it, without
-    the time to start. ``pin_s``: how long each of three starts with a wrong PIN lasts.
+    the time to start. ``pin_s``: how long each of three starts with a wrong PIN lasts. ``faults``: which ones.
     """
 
     singles: int
@@ -45,6 +45,7 @@ class Scale:
     faulty: int
     fault_s: float
     pin_s: float
+    faults: tuple[Strike, ...] = FAULTS
 
 
 FULL = Scale(singles=8, backlog=80, rate_s=25.0, idle_s=60.0, faulty=30, fault_s=150.0, pin_s=10.0)
@@ -89,7 +90,7 @@ def measure(folder: Path, scale: Scale) -> list[Table]:
     notes = _at_once(columns, [(program.name, partial(_timed, places, program, scale)) for program in others])
     progress(f"peers: rest, faults and a wrong PIN, up to {scale.fault_s:.0f} s")
     waiting = [partial(_rest, places, scale), partial(_pin, places, scale)]
-    waiting += [partial(_fault, places, scale, strike) for strike in FAULTS]
+    waiting += [partial(_fault, places, scale, strike) for strike in scale.faults]
     notes += _at_once(
         columns, [(program.name, partial(one, program)) for one in waiting for program in programs]
     )
