@@ -192,7 +192,7 @@ def open_database(state_dir: Path) -> sqlite3.Connection:
         _migrate(connection)
         _look_through(connection)
         truncate_wal(connection)
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
         kind = DamagedStoreError if is_damage(error) else StoreError
         raise kind(
             f"cannot open {path}: {error}. Check the disk (df) and the owner of {state_dir}"
@@ -201,8 +201,11 @@ def open_database(state_dir: Path) -> sqlite3.Connection:
 
 
 def is_damage(error: Exception) -> bool:
-    """Whether SQLite says that the file is broken, rather than the disk full or the statement wrong."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
+    """Whether SQLite says that the file is broken, rather than the disk full or the statement wrong.
+
+    Where it quotes a name that is damaged, its complaint is no UTF-8.
+    """
+    return isinstance(error, UnicodeDecodeError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
 
 
 def store_error(error: sqlite3.Error) -> StoreError:

@@ -32,6 +32,8 @@ _IDS_LEFT_OUT = 1000
 # Set-aside files kept: the newest. A store that breaks again and again sits on a dying card.
 _MOST_KEPT = 3
 _FRESH, _WHOLE = f"{FILE_NAME}.salvaging", f"{FILE_NAME}.salvaged"
+# A damaged name or word is also no UTF-8, which Python says of SQLite's own complaint.
+_UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
 _STATES = frozenset(state.value for state in State)
 
 
@@ -125,7 +127,7 @@ def _carry_table(
     saved[table] = lost[table] = 0
     try:
         there = {row[1] for row in damaged.execute(f"PRAGMA table_info({table})")}
-    except sqlite3.Error:
+    except _UNREADABLE:
         there = set()
     columns = [row[1] for row in fresh.execute(f"PRAGMA table_info({table})") if row[1] in there]
     if not columns:
@@ -157,7 +159,7 @@ def _keyed(
     for order in ("", f" ORDER BY {key}"):
         try:
             yield from damaged.execute(query + order)
-        except sqlite3.DatabaseError:
+        except _UNREADABLE:
             lost[table] = 1
         else:
             return
@@ -177,7 +179,7 @@ def _numbered(
         first, last = ranges.pop()
         try:
             rows = damaged.execute(query, (first, last)).fetchall()
-        except sqlite3.DatabaseError:
+        except _UNREADABLE:
             failures += 1
             if first == last:
                 lost[table] += 1
@@ -206,7 +208,7 @@ def _bounds(damaged: sqlite3.Connection, table: str, number: str) -> tuple[int, 
 def _value(connection: sqlite3.Connection, query: str) -> int | None:
     try:
         row = connection.execute(query).fetchone()
-    except sqlite3.DatabaseError:
+    except _UNREADABLE:
         return None
     return None if row is None or not isinstance(row[0], int) else row[0]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -108,6 +108,7 @@ def test_whichever_page_is_spoiled_no_number_is_given_twice_and_few_messages_are
 
 
 @given(st.binary(min_size=1, max_size=5000), st.integers(0, 200_000))
+@example(b"\x80", 6303)  # a name in the schema
 @settings(max_examples=25)
 def test_any_octets_over_any_place_leave_a_store_that_works(
     tmp_path_factory: pytest.TempPathFactory, octets: bytes, place: int
