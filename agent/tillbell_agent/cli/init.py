@@ -244,6 +244,8 @@ name = "sim1"
 port = {modem}
 # The SIM's PIN, alone in a file of mode 0600:
 # pin_file = "/etc/tillbell/sim1.pin"
+# With several modems: the numbers that this one is for, by how they begin. Others take these only while it cannot send:
+# prefixes = ["+86"]
 # A command that takes its power away and gives it back, for when nothing else helps:
 # power_command = ["/usr/local/sbin/modem-power"]
 # What is dialled once a day to learn the SIM's credit, and where the amount stands in the answer:
