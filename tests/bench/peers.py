@@ -49,7 +49,7 @@ class Scale:
 
 
 FULL = Scale(singles=8, backlog=80, rate_s=25.0, idle_s=60.0, faulty=30, fault_s=150.0, pin_s=10.0)
-QUICK = Scale(singles=2, backlog=12, rate_s=12.0, idle_s=20.0, faulty=6, fault_s=25.0, pin_s=5.0)
+QUICK = Scale(singles=2, backlog=12, rate_s=9.0, idle_s=20.0, faulty=6, fault_s=25.0, pin_s=5.0)
 
 Column = Mapping[str, Value]
 _ROWS = (
