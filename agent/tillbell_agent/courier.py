@@ -250,6 +250,8 @@ class Courier:
         if journey is None or journey.with_modem:
             return
         tpdu = submit(journey.message, journey.segments[journey.parts_left[0]], moment)
+        if self._ahead is None and len(journey.parts_left) == 1 and not self._stopping:
+            self._ahead = self._reserve(now, moment)
         more = len(journey.parts_left) > 1 or self._ahead is not None
         journey.with_modem, journey.handed_over = True, False
         self.session.send(journey.tag, tpdu, now, more=more)

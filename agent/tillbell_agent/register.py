@@ -26,13 +26,13 @@ from tillbell_agent.inbox import Inbox
 from tillbell_agent.ledger import Entry, Ledger
 from tillbell_agent.moment import Moment
 from tillbell_agent.notify.text import TextContext, render
-from tillbell_agent.notify.wording import method_key
+from tillbell_agent.notify.wording import WORDS, method_key
 from tillbell_agent.outbox import Draft, Message, Outbox, State
 from tillbell_agent.pairings import Pairings, Place, Sealed
 from tillbell_agent.pos.dialect import SettlementHeard, TransactionCompleted, says_no_other
 from tillbell_agent.rescue import Rescued, rescue
 from tillbell_agent.shell.host import differs
-from tillbell_protocol.check import check_code
+from tillbell_protocol.check import CODE_DIGITS, check_code
 from tillbell_protocol.errors import ProtocolError
 from tillbell_protocol.event import MONEY_SIGN, Transaction
 from tillbell_protocol.pan import scrub
@@ -171,19 +171,28 @@ class Register:
 
     def repeat_text(self, message: Message, not_before: int, now: Moment) -> None:
         """Queue a text once more, marked as a repetition; inside the caller's transaction."""
-        if message.ledger_id is None or message.format != "text":
-            self.outbox.repeat(message.id, message.body or b"", not_before, now.unix)
-            return
-        try:
-            entry = self.ledger.entry(message.ledger_id)
-        except KeyError:  # lost with a damaged store: the same words again are better than none
-            self.outbox.repeat(message.id, message.body or b"", not_before, now.unix)
-            return
+        self.outbox.repeat(message.id, self._repeated(message, now), not_before, now.unix)
+
+    def _repeated(self, message: Message, now: Moment) -> bytes:
+        """The body of a repetition: a sale's text told anew with its mark, other words as they were behind it."""
         recipient = next((each for each in self.config.recipients if each.name == message.recipient), None)
-        text = (
-            self._text(recipient, entry, now, repeated=True) if recipient else (message.body or b"").decode()
-        )
-        self.outbox.repeat(message.id, text.encode(), not_before, now.unix)
+        if message.format != "text" or message.body is None:
+            return message.body or b""
+        if recipient is not None and message.ledger_id is not None:
+            try:
+                return self._text(
+                    recipient, self.ledger.entry(message.ledger_id), now, repeated=True
+                ).encode()
+            except KeyError:
+                pass  # its sale was lost with a damaged store: the same words again are better than none
+        mark = WORDS[(recipient and recipient.language) or self.config.device.language].repeat
+        text = message.body.decode()
+        if text.startswith(mark):
+            return message.body
+        if message.ledger_id is None:
+            return (mark + text).encode()
+        before = mark + text[:-CODE_DIGITS]  # a sale's text ends with its code, which covers the mark as well
+        return (before + check_code(self._check_key(message.recipient), before)).encode()
 
     def why_held(self, recipient: str) -> str | None:
         """Why nothing can be sealed for a recipient, in words; None: it can."""

@@ -48,9 +48,9 @@ class Action:
 BACK_OFF_S = (5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)
 # A status report that will come at all mostly comes within this; only then is a text repeated.
 REPORT_WAIT_S = 60.0
-# How often a readable text of each class is repeated after an unknown outcome. A customer's texts and answers never:
-# the asker can ask again.
-REPETITIONS = {"alert": 3, "txn": 1, "report": 1, "service": 0, "receipt": 0, "promo": 0}
+# How often a readable text of each class is repeated after an unknown outcome. A customer's texts never: one who
+# asked can ask again.
+REPETITIONS = {"alert": 3, "txn": 1, "report": 1, "service": 1, "receipt": 0, "promo": 0}
 # A number that was refused this often is left alone.
 NUMBER_TRIES = 3
 # Codes without a rule: perhaps transient, perhaps not.

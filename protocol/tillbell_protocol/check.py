@@ -15,6 +15,7 @@ from typing import Final
 WHITE_SPACE: Final = "\\t-\\r \\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000\\ufeff"
 _IGNORED: Final = re.compile(f"[{WHITE_SPACE}]+")
 _DIGITS: Final = re.compile(r"[0-9]+")
+CODE_DIGITS: Final = 6
 
 
 def check_code(key: bytes, text_before: str, text_after: str = "") -> str:

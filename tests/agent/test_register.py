@@ -139,7 +139,9 @@ def test_a_repetition_goes_out_though_its_recipient_left_the_configuration(till:
     till.__post_init__()
     with transaction(till.register.connection):
         till.register.repeat_text(message, moment().unix, moment())
-    assert bodies(till, "owner") == [message.body]
+    (text,) = (body.decode() for body in bodies(till, "owner"))
+    assert text.startswith(f"(重发){(message.body or b'').decode()[:-6]}")
+    assert text[-6:] == check_code(till.register._check_key("owner"), text[:-6])
 
 
 def test_an_unset_clock_is_told_as_no_time(till: Till) -> None:
@@ -480,3 +482,14 @@ def test_the_second_place_is_written_once_in_many_sales(
     for place in range(40):
         till.hear(100, f"{place:06d}")
     assert written == [16, 32, 48]
+
+
+def test_other_words_than_a_sales_are_repeated_behind_their_mark_and_marked_once(till: Till) -> None:
+    owner = till.config.recipients[0]
+    message_id = till.register.write_to(owner, "明天休息", "service", moment())
+    for _ in range(2):
+        with transaction(till.register.connection):
+            till.register.repeat_text(till.register.outbox.message(message_id), moment().unix, moment())
+    repeated = till.register.outbox.message(message_id)
+    assert repeated.body == "(重发)明天休息".encode()
+    assert repeated.repeated

@@ -43,7 +43,7 @@ AFTER_UNKNOWN_TEXT = {
     "alert": (MARKED, MARKED, MARKED, LEAVE),
     "txn": (MARKED, LEAVE, LEAVE, LEAVE),
     "report": (MARKED, LEAVE, LEAVE, LEAVE),
-    "service": (LEAVE, LEAVE, LEAVE, LEAVE),
+    "service": (MARKED, LEAVE, LEAVE, LEAVE),
     "receipt": (LEAVE, LEAVE, LEAVE, LEAVE),
     "promo": (LEAVE, LEAVE, LEAVE, LEAVE),
 }

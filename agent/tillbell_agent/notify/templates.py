@@ -160,6 +160,9 @@ def _check_code_is_last(name: str, parts: tuple[Part, ...]) -> None:
         raise TemplateError(name, "$check must stand once, outside brackets, at the very end")
 
 
+_START = "^"  # where a text begins: neither white space nor a digit
+
+
 def _check_neighbours(name: str, parts: tuple[Part, ...]) -> None:
     """Between two fields stands something that is neither white space nor a digit, whichever parts are left out."""
     for between in _gaps(parts):
@@ -172,8 +175,8 @@ def _check_neighbours(name: str, parts: tuple[Part, ...]) -> None:
 
 
 def _gaps(parts: tuple[Part, ...]) -> Iterator[str]:
-    """Every fixed text that can stand between two neighbouring fields, over all ways of leaving parts out."""
-    open_ends: set[str] = set()  # texts since the last field, of every way to come here
+    """Every fixed text that can stand before a field or between two, over all ways of leaving parts out."""
+    open_ends = {_START}  # texts since the last field or the start, of every way to come here
     for part in parts:
         reached = set(open_ends) if part.optional else set()
         for text in part.alternatives:
