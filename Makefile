@@ -19,9 +19,9 @@ STAMP := $(VENV)/.set-up
 DEPENDENCIES := pyproject.toml tests/deps/tools.txt tests/deps/dev.txt
 
 # The slow end-to-end tests whose outcome does not depend on the dependencies' versions.
-SAME_WITH_ANY_DEPENDENCIES := --ignore=tests/end_to_end/test_wheel.py --ignore=tests/end_to_end/test_kill.py \
-	--ignore=tests/end_to_end/test_gammu.py --ignore=tests/end_to_end/test_gammu_smsd.py \
-	--ignore=tests/end_to_end/test_smstools.py --ignore=tests/bench
+SAME_WITH_ANY_DEPENDENCIES := $(addprefix --ignore=tests/end_to_end/,test_wheel.py test_kill.py test_gammu.py \
+	test_gammu_smsd.py test_smstools.py test_conditions.py test_incoming.py test_replug.py test_field.py test_disk.py \
+	test_clock.py test_two_modems.py test_pin.py) --ignore=tests/bench
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUTF8 := 1
