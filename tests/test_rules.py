@@ -3,6 +3,7 @@
 import argparse
 import ast
 import importlib
+import os
 import re
 import statistics
 from collections.abc import Callable, Iterator
@@ -242,11 +243,16 @@ def project_files() -> Iterator[Path]:
     """Every text file that belongs to the project: no environment, no cache, nothing built."""
     skipped = {".git", "build", "dist", "__pycache__", "node_modules", ".hypothesis"}
     octets = {".png", ".prn", ".bin", ".whl", ".gz"}
-    for path in REPO.rglob("*"):
-        parts = path.relative_to(REPO).parts
-        elsewhere = any(p in skipped or p.startswith(".venv") or p.endswith("_cache") for p in parts)
-        if path.is_file() and not elsewhere and path.suffix not in octets:
-            yield path
+    for folder, below, names in os.walk(REPO):
+        # Pruned, not filtered: what is being built meanwhile comes and goes.
+        below[:] = [
+            each
+            for each in below
+            if each not in skipped and not each.startswith(".venv") and not each.endswith("_cache")
+        ]
+        for path in (Path(folder, name) for name in names):
+            if path.suffix not in octets:
+                yield path
 
 
 # Spelled apart, so that this file does not hold what it looks for.
