@@ -18,10 +18,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 DEPENDENCIES := pyproject.toml tests/deps/tools.txt tests/deps/dev.txt
 
-# The slow end-to-end tests whose outcome does not depend on the dependencies' versions.
+# What takes long without depending on the dependencies' versions: waiting for simulated hardware, and the tests of parts
+# that import none of them.
 SAME_WITH_ANY_DEPENDENCIES := $(addprefix --ignore=tests/end_to_end/,test_wheel.py test_kill.py test_gammu.py \
 	test_gammu_smsd.py test_smstools.py test_conditions.py test_incoming.py test_replug.py test_field.py test_disk.py \
-	test_clock.py test_two_modems.py test_pin.py) --ignore=tests/bench
+	test_clock.py test_two_modems.py test_pin.py) --ignore=tests/bench \
+	$(addprefix --ignore=tests/,protocol/sms agent/modem agent/notify agent/pos)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUTF8 := 1
