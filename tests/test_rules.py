@@ -6,6 +6,8 @@ import importlib
 import os
 import re
 import statistics
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
 from functools import cache
@@ -23,7 +25,7 @@ CLI = REPO / "agent" / "tillbell_agent" / "cli"
 LAYERS = (
     ("tillbell_protocol.link",),
     ("tillbell_protocol",),
-    ("notify", "pos", "modem", "retry", "config*", "moment", "finding", "incoming"),
+    ("notify", "pos", "modem", "retry", "config*", "moment", "finding", "incoming", "spelling"),
     ("shell", "outbox", "inbox", "ledger", "database", "pairings", "store_health", "rescue", "retention"),
     # What the runner wires together.
     (
@@ -338,3 +340,11 @@ def test_the_readme_names_every_verb() -> None:
 
 def test_wiring_stays_wiring() -> None:
     assert len((REPO / "tests" / "conftest.py").read_text(encoding="utf-8").splitlines()) < 100
+
+
+def test_a_running_agent_does_not_load_what_it_can_do_without():
+    """OpenSSL alone takes 3.7 MiB of a small board (``hashlib``, ``hmac`` and ``secrets`` bring it)."""
+    listed = "import sys, tillbell_agent.cli.run; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", listed], capture_output=True, text=True, check=True)
+    unwanted = {"_hashlib", "hashlib", "hmac", "secrets", "difflib", "asyncio", "email", "logging", "rich", "http"}
+    assert not unwanted & set(done.stdout.split())

@@ -1,12 +1,12 @@
 """Single values of a configuration become a complaint, or none: what is wrong, and what to write instead."""
 
 import codecs
-import difflib
 import re
 import zoneinfo
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from tillbell_agent.spelling import nearest
 from tillbell_protocol.iso4217 import alpha_code, decimal_places
 
 Check = Callable[[Any], str | None]  # None: well; else what is wrong and what to do
@@ -16,14 +16,13 @@ NAME_CHARACTERS = 32  # names of ports and people: they stand in logs, tables an
 _NAME = re.compile(r"[^\s/\\\"']+")
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def hint(name: str, known: Iterable[str]) -> str:
     """A sentence that points from a wrong name to the right one, or to all of them."""
-    folded = {known_name.lower(): known_name for known_name in sorted(set(known))}
-    close = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.5)
-    if close:
-        return f'Did you mean "{folded[close[0]]}"?'
-    shown = list(folded.values())[:_NAMES_SHOWN]
-    return f"Known are: {', '.join(shown)}{' …' if len(folded) > len(shown) else ''}"
+    names = sorted(set(known))
+    meant = nearest(name, names)
+    if meant:
+        return f'Did you mean "{meant}"?'
+    return f"Known are: {', '.join(names[:_NAMES_SHOWN])}{' …' if len(names) > _NAMES_SHOWN else ''}"
 
 
 def one_of(*allowed: Any) -> Check:
@@ -33,7 +32,7 @@ def one_of(*allowed: Any) -> Check:
         if value in allowed:
             return None
         if isinstance(value, str):
-            return f'"{value}" is not known. {nearest(value, map(str, allowed))}'
+            return f'"{value}" is not known. {hint(value, map(str, allowed))}'
         return f"{shown(value)} is not known. Known are: {', '.join(map(str, allowed))}"
 
     return check

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tillbell_agent.config_checks import Check, nearest, shown
+from tillbell_agent.config_checks import Check, hint, shown
 from tillbell_agent.config_lines import Path
 
 _TYPE_WORDS = {
@@ -148,7 +148,7 @@ class Table:
         """Complain of each key that nobody asked for, with the nearest that exists."""
         for key in self._data:
             if key not in self._known:
-                self.complain(key, why=f'unknown key "{key}" in {self.title}. {nearest(key, self._known)}')
+                self.complain(key, why=f'unknown key "{key}" in {self.title}. {hint(key, self._known)}')
 
     def _take(self, key: str, kind: type, default: Any, check: Check | None) -> Any:
         self._known.append(key)

@@ -7,10 +7,10 @@ Text is scrubbed of card numbers before anybody sees it; a sender's name is neve
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from hashlib import sha256
 
 from tillbell_agent.moment import EARLIEST_TRUSTED
 from tillbell_protocol.errors import DecodeError
+from tillbell_protocol.hashing import sha256
 from tillbell_protocol.pan import scrub
 from tillbell_protocol.seal import PORT
 from tillbell_protocol.sms.address import Address, TypeOfNumber
@@ -112,7 +112,7 @@ def content_of(tpdu: bytes) -> bytes:
     Equal words sent a second time have a time stamp of their own, and so another digest.
     """
     first = bytes(octet & _OWN_BITS for octet in tpdu[:1])
-    return sha256(first + tpdu[1:]).digest()[:_DIGEST_OCTETS]
+    return sha256(first + tpdu[1:])[:_DIGEST_OCTETS]
 
 
 def key_of(deliver: SmsDeliver) -> Key | None:

@@ -5,10 +5,11 @@ a text is new (an old one repeated carries its old, right code) nor protects any
 How often somebody may guess is the caller's rule.
 """
 
-import hmac
 import re
 import unicodedata
 from typing import Final
+
+from tillbell_protocol.hashing import hmac_sha256, is_same
 
 # Characters that phones and gateways add, drop or exchange on the way, so they do not count. The list is the format's
 # own: a library's idea of white space changes with its Unicode version.
@@ -25,7 +26,7 @@ def check_code(key: bytes, text_before: str, text_after: str = "") -> str:
     refused where it is configured.
     """
     message = _IGNORED.sub("", unicodedata.normalize("NFC", text_before + text_after))
-    digest = hmac.digest(key, message.encode("utf-8", "surrogatepass"), "sha256")
+    digest = hmac_sha256(key, message.encode("utf-8", "surrogatepass"))
     return f"{int.from_bytes(digest[:4], 'big') % 1_000_000:06d}"
 
 
@@ -36,4 +37,4 @@ def verify_text(key: bytes, text: str) -> bool:
         return False
     last = runs[-1]
     expected = check_code(key, text[: last.start()], text[last.end() :])
-    return hmac.compare_digest(expected, last.group())
+    return is_same(expected.encode(), last.group().encode())

@@ -4,7 +4,6 @@ Each becomes one line of text (``TBK1.…``, ``TBC1.…``) around a CBOR map. Ra
 never quote what a key file held.
 """
 
-import hashlib
 import re
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,6 +13,7 @@ from nacl import bindings
 from tillbell_protocol import cbor
 from tillbell_protocol.armor import tag_text, untag_text
 from tillbell_protocol.errors import DecodeError, EncodeError, ProtocolError
+from tillbell_protocol.hashing import sha256
 from tillbell_protocol.refusal import CborError
 
 # Room for a name, a number and keys to come; a QR code still holds it.
@@ -83,7 +83,7 @@ class Card:
         return cls.decode(untag("TBC1.", text, MAX_CARD, CardError))
 
     def fingerprint(self) -> str:
-        return fingerprint(hashlib.sha256(self.x25519).digest())
+        return fingerprint(sha256(self.x25519))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -127,7 +127,7 @@ class SecretKey:
     def fingerprint(self) -> str:
         """Of the public key by which others know it: X25519 for a recipient, Ed25519 for a device."""
         public = self.ed25519_public if self.x25519 is None else self.x25519_public
-        return fingerprint(hashlib.sha256(public).digest())
+        return fingerprint(sha256(public))
 
     def text(self) -> str:
         items = {1: self.x25519, 2: self.ed25519_seed}

@@ -6,8 +6,6 @@ D and S are Ed25519 keys of device and recipient, R is the recipient's X25519 ke
 Randomness is an argument. What a device must erase (``ephemeral``) its caller erases; ``root0`` never leaves here.
 """
 
-import hashlib
-import hmac
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,6 +15,7 @@ from tillbell_protocol import cbor
 from tillbell_protocol.armor import tag_text
 from tillbell_protocol.defaults import Defaults
 from tillbell_protocol.errors import DecodeError, EncodeError, ProtocolError
+from tillbell_protocol.hashing import hmac_sha256, sha256
 from tillbell_protocol.keys import (
     Card,
     CardError,
@@ -123,7 +122,7 @@ def pair_as_device(device: SecretKey, card: Card, ephemeral: bytes, defaults: De
     ikm = _x25519(ephemeral, card.x25519)
     device_key, public = device.ed25519_public, bindings.crypto_scalarmult_base(ephemeral)
     binding = binding_of(device_key, card.x25519, public)
-    items = {1: device_key, 2: public, 3: hashlib.sha256(card.x25519).digest(), 4: defaults.to_item()}
+    items = {1: device_key, 2: public, 3: sha256(card.x25519), 4: defaults.to_item()}
     if card.ed25519 is not None:
         items[5] = card.ed25519
     payload = cbor.encode(items)
@@ -146,7 +145,7 @@ def pair_as_recipient(secret: SecretKey, bundle: bytes) -> RecipientPairing:
     items = _verified_items(bundle)
     device_key, public = key_octets(items, 1, BundleError), key_octets(items, 2, BundleError)
     own = secret.x25519_public
-    if key_octets(items, 3, BundleError) != hashlib.sha256(own).digest():
+    if key_octets(items, 3, BundleError) != sha256(own):
         raise BundleForAnotherError("the bundle was made for another recipient's key")
     if 5 in items and key_octets(items, 5, BundleError) != secret.ed25519_public:
         raise BundleForAnotherError("the bundle names another signing key than this recipient's")
@@ -170,7 +169,7 @@ def bundle_from_text(text: str) -> bytes:
 
 def binding_of(device_key: bytes, recipient_key: bytes, ephemeral_key: bytes) -> bytes:
     """What names a pairing: 32 octets over D, R and E."""
-    return hashlib.sha256(b"tillbell/1" + device_key + recipient_key + ephemeral_key).digest()
+    return sha256(b"tillbell/1" + device_key + recipient_key + ephemeral_key)
 
 
 def derive_keys(ikm: bytes, binding: bytes) -> tuple[bytes, bytes, bytes]:
@@ -184,7 +183,7 @@ def derive_keys(ikm: bytes, binding: bytes) -> tuple[bytes, bytes, bytes]:
 
 def hkdf_sha256(salt: bytes, ikm: bytes, info: bytes) -> bytes:
     """RFC 5869 with one block of output, 32 octets."""
-    return hmac.digest(hmac.digest(salt, ikm, "sha256"), info + b"\x01", "sha256")
+    return hmac_sha256(hmac_sha256(salt, ikm), info + b"\x01")
 
 
 def _x25519(secret: bytes, public: bytes) -> bytes:

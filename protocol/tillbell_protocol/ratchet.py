@@ -12,11 +12,11 @@ next B and the next A, from which no earlier key can be computed. It forgets not
 ``Ratchet`` must erase the one before.
 """
 
-import hmac
 from dataclasses import dataclass
 from typing import Final
 
 from tillbell_protocol.errors import ProtocolError
+from tillbell_protocol.hashing import hmac_sha256
 
 COUNTERS: Final = 1 << 24
 
@@ -108,4 +108,4 @@ def _repeat(value: bytes, label: bytes, times: int) -> bytes:
 
 
 def _hmac(key: bytes, label: bytes) -> bytes:
-    return hmac.digest(key, label, "sha256")
+    return hmac_sha256(key, label)

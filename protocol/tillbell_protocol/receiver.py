@@ -7,13 +7,13 @@ transaction that stores the event loses nothing. No secret is in that state: key
 recipient's secret and the bundles.
 """
 
-import hashlib
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 from tillbell_protocol.counters import DIGEST_OCTETS, OpenedCounters
 from tillbell_protocol.defaults import NO_NAMES, NOT_NAMED, Defaults, Naming
 from tillbell_protocol.errors import ProtocolError
+from tillbell_protocol.hashing import sha256
 from tillbell_protocol.pairing import RecipientPairing, SecretKey, pair_as_recipient
 from tillbell_protocol.payload import NO_GAP, Told, decode_payload
 from tillbell_protocol.ratchet import message_key
@@ -173,7 +173,7 @@ class Receiver:
         candidates = self._by_kid.get(header.kid, [])
         if not candidates:
             raise UnknownKidError(f"no pairing has kid {header.kid.hex()}: import the device's bundle")
-        digest = hashlib.sha256(message).digest()[:DIGEST_OCTETS]
+        digest = sha256(message)[:DIGEST_OCTETS]
         for pairing in candidates:
             if pairing.opened.digest(header.counter) == digest:
                 pairing.duplicates += 1

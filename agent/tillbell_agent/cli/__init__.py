@@ -1,7 +1,6 @@
 """The command ``tillbell``: one module a verb, found by its name, imported only when it is asked for."""
 
 import argparse
-import difflib
 import importlib
 import io
 import os
@@ -10,6 +9,7 @@ from collections.abc import Sequence
 
 from tillbell_agent import __version__
 from tillbell_agent.cli.errors import INTERRUPTED, NOT_WELL, OK, USAGE, CliError
+from tillbell_agent.spelling import nearest
 from tillbell_protocol.errors import ProtocolError
 
 __all__ = ["VERBS", "CliError", "main"]
@@ -106,8 +106,8 @@ def _without_verb(arguments: list[str]) -> int:
         print(_rows(group))
         return OK
     given = " ".join(arguments[:2]) if group else word
-    near = difflib.get_close_matches(given, group or VERBS, n=1) if given != word or not group else []
-    step = f"Did you mean tillbell {near[0]}?" if near else "There are: " + ", ".join(group or VERBS)
+    near = nearest(given, group or VERBS) if given != word or not group else None
+    step = f"Did you mean tillbell {near}?" if near else "There are: " + ", ".join(group or VERBS)
     raise CliError(f"there is no verb {given!r}. {step}", USAGE)
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 import json
-import secrets
+import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -66,7 +66,7 @@ def device_key(config: Config) -> SecretKey:
         if path.exists() and not path.stat().st_size:
             path.unlink()  # the power went while it was made: it was never used
         if not path.exists():
-            key = SecretKey.from_random(secrets.token_bytes(32))
+            key = SecretKey.from_random(os.urandom(32))
             lines = f"# tillbell: the key of device {config.device.name}. Never copy it.\n{key.text()}\n"
             write_new(path, lines.encode())
         return SecretKey.from_text(path.read_text())

@@ -1,7 +1,7 @@
 """``tillbell keys new``: a recipient's secret file, and its public card."""
 
 import argparse
-import secrets
+import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    key = SecretKey.from_random(secrets.token_bytes(64))
+    key = SecretKey.from_random(os.urandom(64))
     try:
         card = key.card(args.name, args.phone)
     except ProtocolError as error:

@@ -1,7 +1,7 @@
 """``tillbell pair``: this device and a sealed recipient agree on keys; the bundle goes to the recipient."""
 
 import argparse
-import secrets
+import os
 import sys
 from contextlib import closing
 from datetime import datetime
@@ -75,14 +75,14 @@ def _pair(config: Config, recipient: RecipientConfig, card: Card, *, yes: bool) 
     """Make and keep the pairing; a running agent then seals what it held."""
     defaults = _defaults(config)
     try:
-        made = pair_as_device(device_key(config), card, secrets.token_bytes(32), defaults)
+        made = pair_as_device(device_key(config), card, os.urandom(32), defaults)
     except ProtocolError as error:
         raise CliError(f"this card cannot be paired with: {error}", REFUSED) from error
     guard = GuardFile(config.guard_path)
     moment = Clock(config.device.timezone).moment()
     try:
         connection = open_database(config.state_dir)
-        pairings = Pairings(connection, guard, run=secrets.token_hex(8))
+        pairings = Pairings(connection, guard, run=os.urandom(8).hex())
         with transaction(connection):
             is_paired = pairings.of(recipient.name) is not None
         if is_paired and not yes:

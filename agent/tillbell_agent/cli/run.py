@@ -1,8 +1,8 @@
 """``tillbell run``: puts the machines, the store and the real ports together, and turns until it is told to stop."""
 
 import argparse
+import os
 import random
-import secrets
 import signal
 import sqlite3
 from dataclasses import dataclass
@@ -102,10 +102,10 @@ def _assemble(config: Config, connection: sqlite3.Connection, rescued: Rescued |
     register = Register(
         connection=connection,
         config=config,
-        pairings=Pairings(connection, guard, run=secrets.token_hex(8)),
+        pairings=Pairings(connection, guard, run=os.urandom(8).hex()),
         signing_seed=device_key(config).ed25519_seed,
         host=identify(),
-        random=secrets.token_bytes,
+        random=os.urandom,
     )
     if rescued is not None:
         register.alarm = rescued.words()

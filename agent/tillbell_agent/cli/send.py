@@ -1,7 +1,7 @@
 """``tillbell send``: a text to a recipient, through the outbox."""
 
 import argparse
-import secrets
+import os
 from contextlib import closing
 
 from tillbell_agent.cli.common import add_config, own_state, read_config, recipient_named
@@ -64,7 +64,7 @@ def _put_in_store(config: Config, recipient: RecipientConfig, text: str) -> int:
     try:
         with closing(open_database(config.state_dir)) as connection:
             pairings = Pairings(connection, GuardFile(config.guard_path), run="")
-            register = Register(connection, config, pairings, b"", {}, secrets.token_bytes)
+            register = Register(connection, config, pairings, b"", {}, os.urandom)
             return register.write_to(recipient, text, "service", Clock(config.device.timezone).moment())
     except StoreError as error:
         raise CliError(str(error), USAGE) from error

@@ -1,11 +1,11 @@
 """What a source's configuration says to a dialect, checked where it is made; and the errors of a wrong one."""
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tillbell_agent.pos.escpos_commands import PRINTERS
+from tillbell_agent.spelling import nearest
 
 
 class SettingsError(ValueError):
@@ -20,8 +20,8 @@ class SettingsError(ValueError):
 def unknown_name(field: str, name: str, known: Iterable[str]) -> SettingsError:
     """The error for a name that does not exist, with the nearest one that does."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names)}"
+    near = nearest(name, names)
+    hint = f"did you mean {near!r}?" if near else f"known are {', '.join(names)}"
     return SettingsError(field, f"unknown name {name!r}; {hint}")
 
 

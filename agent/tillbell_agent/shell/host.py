@@ -1,7 +1,8 @@
 """What this board is, so that a copied disk on another board seals nothing."""
 
-import hashlib
 from pathlib import Path
+
+from tillbell_protocol.hashing import sha256
 
 _SOURCES = {
     "machine_id": Path("/etc/machine-id"),
@@ -18,7 +19,7 @@ def identify() -> dict[str, str]:
         except OSError:
             continue
         if content:
-            found[name] = hashlib.sha256(b"tillbell host" + content).hexdigest()[:32]
+            found[name] = sha256(b"tillbell host" + content).hex()[:32]
     return found
 
 
