@@ -346,5 +346,16 @@ def test_a_running_agent_does_not_load_what_it_can_do_without():
     """OpenSSL alone takes 3.7 MiB of a small board (``hashlib``, ``hmac`` and ``secrets`` bring it)."""
     listed = "import sys, tillbell_agent.cli.run; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", listed], capture_output=True, text=True, check=True)
-    unwanted = {"_hashlib", "hashlib", "hmac", "secrets", "difflib", "asyncio", "email", "logging", "rich", "http"}
+    unwanted = {
+        "_hashlib",
+        "hashlib",
+        "hmac",
+        "secrets",
+        "difflib",
+        "asyncio",
+        "email",
+        "logging",
+        "rich",
+        "http",
+    }
     assert not unwanted & set(done.stdout.split())

@@ -165,6 +165,7 @@ class ModemLine:
         self._unwritten = self._unwritten[written:]
 
     def close(self, now: float) -> None:
+        self.courier.stop()
         self.courier.settle(now)
         self.line.close()
 

@@ -145,6 +145,61 @@ def test_a_claim_costs_no_commit_of_its_own_and_the_next_message_is_reserved_ahe
     assert [shown.text for shown in shift.shown()] == ["one", "two"]
 
 
+def test_an_answer_and_the_next_hand_over_become_durable_together(shift: Shift, till: Till) -> None:
+    shift.run_until_ready()
+    put(till, "one")
+    put(till, "two")
+    shift.machine.faults.add(Fault("late_prompt", after=1, seconds=0.05))
+    assert shift.run(30, lambda: shift.courier.sent == 1)
+    shift.run(0.04)
+    assert shift.states() == ["claimed", "queued"], "the prompt is near"
+    shift.run(0.02)
+    assert shift.states() == ["delivered", "claimed"]
+
+
+def test_an_answer_is_durable_soon_though_the_next_prompt_does_not_come(shift: Shift, till: Till) -> None:
+    shift.run_until_ready()
+    put(till, "one")
+    put(till, "two")
+    shift.machine.faults.add(Fault("late_prompt", after=1, seconds=5.0))
+    assert shift.run(30, lambda: shift.courier.sent == 1)
+    assert shift.states() == ["claimed", "queued"]
+    shift.run(0.11)
+    assert shift.states() == ["delivered", "queued"]
+
+
+def test_told_to_stop_an_answer_waits_for_no_prompt(shift: Shift, till: Till) -> None:
+    shift.run_until_ready()
+    put(till, "one")
+    put(till, "two")
+    shift.machine.faults.add(Fault("no_prompt", after=1))
+    assert shift.run(30, lambda: shift.courier.sent == 1)
+    shift.courier.stop()
+    shift.turn()
+    assert shift.states() == ["sent", "queued"]
+
+
+def test_an_answer_is_kept_where_the_hand_over_it_joins_is_refused_by_the_disk(
+    shift: Shift, till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shift.run_until_ready()
+    put(till, "one")
+    put(till, "two")
+    real, calls = till.register.outbox.hand_over, itertools.count()
+
+    def hand_over(*values: Any) -> None:
+        if next(calls) == 1:
+            raise StoreError("cannot write the state: disk full")
+        real(*values)
+
+    monkeypatch.setattr(till.register.outbox, "hand_over", hand_over)
+    with pytest.raises(StoreError):
+        shift.run(60)
+    assert shift.states() == ["claimed", "queued"]
+    assert shift.run(60, lambda: shift.states() == ["delivered", "delivered"])
+    assert [shown.text for shown in shift.shown()] == ["one", "two"]
+
+
 def test_a_lost_answer_without_a_report_repeats_the_text_once_and_marked(shift: Shift, till: Till) -> None:
     shift.machine.report_after_s = 10_000_000
     shift.machine.faults.add(Fault("lost_ok"))
@@ -372,7 +427,7 @@ def test_killed_before_the_hand_over_a_text_is_simply_due_again(till: Till) -> N
 
 def test_killed_after_the_answer_and_before_the_commit_a_text_is_unknown(till: Till) -> None:
     shift = Shift(till)
-    till.hear()
+    put(till)
     shift.courier.settle = lambda now: None  # type: ignore[method-assign]
     assert shift.run(30, lambda: shift.courier.sent == 1)
     assert shift.states()[0] == "claimed"
