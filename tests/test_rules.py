@@ -30,6 +30,7 @@ LAYERS = (
     # What the runner wires together.
     (
         "register",
+        "answers",
         "courier",
         "routes",
         "status_reports",

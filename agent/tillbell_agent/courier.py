@@ -8,6 +8,7 @@ An accepted answer joins the next hand-over where that is near: one fsync instea
 import math
 from collections.abc import Callable
 
+from tillbell_agent.answers import Answers
 from tillbell_agent.database import StoreError, transaction
 from tillbell_agent.modem.events import (
     LateAnswer,
@@ -19,7 +20,6 @@ from tillbell_agent.modem.events import (
     SegmentSent,
     SegmentUnknown,
     StatusReportReceived,
-    StoredAt,
 )
 from tillbell_agent.modem.results import AnswerClass, classify
 from tillbell_agent.modem.session import Session
@@ -60,11 +60,8 @@ class Courier:
         self._stopping = False
         self._journey: Journey | None = None
         self._ahead: Message | None = None
-        self._to_commit: list[Callable[[], None]] = []
-        self._commit_by: float | None = None  # what waits may wait until then; None: it is committed at once
+        self._answers = Answers(register, session)
         self._undecided = False  # a failure waits for its decision, which may hold back all others
-        self._to_forget: list[StoredAt | None] = []
-        self._to_release: list[int] = []
         # The queue is looked at when it has changed, or when something in it falls due; not at every turn.
         self._seen: tuple[int, frozenset[str]] | None = None
         self._not_ready_since: float | None = None
@@ -80,7 +77,7 @@ class Courier:
     @property
     def busy(self) -> bool:
         """A segment is with the modem, or answers wait to be committed."""
-        return (self._journey is not None and self._journey.with_modem) or bool(self._to_commit)
+        return (self._journey is not None and self._journey.with_modem) or bool(self._answers)
 
     def stop(self) -> None:
         """Begin nothing more; the segment that is with the modem may end."""
@@ -91,12 +88,12 @@ class Courier:
         if self._stopping:
             return None
         if not self.session.ready:
-            return _earliest(self._repeat_look_at, self._lease_ends, self._commit_by)
+            return _earliest(self._repeat_look_at, self._lease_ends, self._answers.may_wait_until)
         waits = self._ahead is not None if self._journey is None else not self._journey.with_modem
         changed = self._seen is None or self._outbox.revision != self._seen[0]
         look_at = self._held_until if waits or changed else self._look_at
         look_at = None if look_at is None else max(look_at, self._held_until)
-        return _earliest(look_at, self._repeat_look_at, self._commit_by)
+        return _earliest(look_at, self._repeat_look_at, self._answers.may_wait_until)
 
     @property
     def _lease_ends(self) -> float | None:
@@ -149,15 +146,14 @@ class Courier:
         if journey is None or ends is None or now < ends:
             return
         self._journey = None
-        self._to_release.append(journey.message.id)
-        word = f"modem {self.name} cannot go on with it"
-        self._to_commit.append(
-            lambda: self._outbox.requeue(journey.message.id, moment.unix, word, moment.unix)
+        message_id, word = journey.message.id, f"modem {self.name} cannot go on with it"
+        self._answers.add(
+            lambda: self._outbox.requeue(message_id, moment.unix, word, moment.unix), release=message_id
         )
 
     def on_event(self, event: ModemEvent, now: float, moment: Moment) -> None:
         """One event of the session."""
-        self._commit_by = None
+        self._answers.may_wait_until = None
         match event:
             case SegmentPrompted():
                 self._hand_over(now, moment)
@@ -173,46 +169,30 @@ class Courier:
             case SegmentNotSent(_, why):
                 self._failed(Outcome.NOT_SENT, None, why, now, moment)
             case LateAnswer(tag, mr):
-                self._to_commit.append(lambda: self._reports.late_answer(tag, mr, moment))
+                self._answers.add(lambda: self._reports.late_answer(tag, mr, moment))
             case StatusReportReceived(tpdu, stored):
                 is_open = self._journey is not None and self._journey.handed_over
-                self._to_commit.append(lambda: self._reports.take(tpdu, moment, answer_open=is_open))
-                self._to_forget.append(stored)
+                self._answers.add(
+                    lambda: self._reports.take(tpdu, moment, answer_open=is_open), forget=stored
+                )
             case MessageReceived(tpdu, stored):
-                self._to_commit.append(lambda: self._register.inbox.keep(self.name, tpdu, moment.unix))
-                self._to_forget.append(stored)
+                self._answers.add(
+                    lambda: self._register.inbox.keep(self.name, tpdu, moment.unix), forget=stored
+                )
 
     def settle(self, now: float) -> None:
         """Commit what happened; only then may the modem forget what it received, and is it read here."""
-        if self._to_commit and not self._joins_hand_over(now):
-            with transaction(self._register.connection):
-                self._change()
-            self._committed(now)
+        if self._answers and not self._joins_hand_over(now):
+            self._answers.commit(now)
+            self._undecided = False
         for received in self._register.inbox.take_in(now):
             self._log.info("message_received", sender=short_number(received.sender), **received.in_short())
 
     def _joins_hand_over(self, now: float) -> bool:
-        waits_for_prompt = (
-            self._journey is not None and self._journey.with_modem and not self._journey.handed_over
-        )
-        return (
-            waits_for_prompt and not self._stopping and self._commit_by is not None and now < self._commit_by
-        )
-
-    def _change(self) -> None:
-        for change in self._to_commit:
-            change()
-
-    def _committed(self, now: float) -> None:
-        self._commit_by = None
-        self._to_commit.clear()
-        self._undecided = False
-        for message_id in self._to_release:
-            self._outbox.release(message_id)
-        self._to_release.clear()
-        for stored in filter(None, self._to_forget):
-            self.session.forget(stored, now)
-        self._to_forget.clear()
+        """Whether a prompt is near, with whose hand-over the answers can be committed."""
+        journey, until = self._journey, self._answers.may_wait_until
+        waits_for_prompt = journey is not None and journey.with_modem and not journey.handed_over
+        return waits_for_prompt and not self._stopping and until is not None and now < until
 
     def _reserve(self, now: float, moment: Moment) -> Message | None:
         seen = (self._outbox.revision, self._routes.able(now))
@@ -259,8 +239,7 @@ class Courier:
         self._send(now, moment)
 
     def _end_unsent(self, message: Message, state: State, word: str, moment: Moment) -> None:
-        self._to_release.append(message.id)
-        self._to_commit.append(lambda: self._outbox.mark(message.id, state, word, moment.unix))
+        self._answers.add(lambda: self._outbox.mark(message.id, state, word, moment.unix), release=message.id)
 
     def _send(self, now: float, moment: Moment) -> None:
         journey = self._journey
@@ -281,14 +260,14 @@ class Courier:
         message_id = journey.message.id
         try:
             with transaction(self._register.connection):
-                self._change()
+                self._answers.change()
                 if not journey.claimed:
                     self._outbox.claim(message_id, self.name, moment.unix)
                 self._outbox.hand_over(message_id, journey.parts_left[0], self.name, moment.unix)
         except StoreError:
             self.session.withdraw(now)  # what cannot be made durable is not sent
             raise
-        self._committed(now)
+        self._answers.committed(now)
         journey.claimed = True
         self._reports.handed_over()
         journey.handed_over = True
@@ -299,20 +278,21 @@ class Courier:
     def _sent(self, tag: int, mr: int, now: float, moment: Moment) -> None:
         message_id, part = message_and_part(tag)
         self.sent += 1
-        self._to_commit.append(lambda: self._outbox.segment_sent(message_id, part, mr, moment.unix))
+        self._answers.add(lambda: self._outbox.segment_sent(message_id, part, mr, moment.unix))
         journey = self._journey
         if journey is None:
             return
         journey.parts_left.pop(0)
         journey.with_modem = False
-        self._commit_by = now + _JOIN_S
+        self._answers.may_wait_until = now + _JOIN_S
         if journey.parts_left:
             self.pump(now, moment)
             return
         self._log.info("message_sent", id=message_id, to=short_number(journey.message.phone), modem=self.name)
-        self._to_commit.append(lambda: self._outbox.mark(message_id, State.SENT, "accepted", moment.unix))
-        self._to_commit.append(lambda: self._reports.answered(moment))
-        self._to_release.append(message_id)
+        self._answers.add(
+            lambda: self._outbox.mark(message_id, State.SENT, "accepted", moment.unix), release=message_id
+        )
+        self._answers.add(lambda: self._reports.answered(moment))
         self._journey = None
         self.pump(now, moment)
 
@@ -327,13 +307,13 @@ class Courier:
         self._log.warning(
             "segment_failed", id=message.id, modem=self.name, outcome=outcome.name.lower(), answer=word
         )
-        self._to_release.append(message.id)
         if not journey.claimed:
-            self._to_commit.append(lambda: self._outbox.count_try(message.id, self.name))
+            self._answers.add(lambda: self._outbox.count_try(message.id, self.name))
         attempts = message.attempts + 1
-        self._to_commit.append(lambda: self._decide(message, attempts, outcome, answer, word, now, moment))
-        if outcome is Outcome.UNKNOWN:
-            self._to_commit.append(lambda: self._reports.answered(moment))
+        self._answers.add(
+            lambda: self._decide(message, attempts, outcome, answer, word, now, moment), release=message.id
+        )
+        self._answers.add(lambda: self._reports.answered(moment))
 
     def _decide(
         self,

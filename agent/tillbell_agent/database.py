@@ -156,8 +156,13 @@ CREATE TRIGGER message_gone AFTER DELETE ON message BEGIN
 END;
 """
 
+# Segments of a try that was repeated keep their rows, under a part below 0, for the reports that still come.
+_VERSION_EARLIER_TRIES = """
+CREATE INDEX segment_earlier ON segment (modem, at) WHERE part < 0 AND state = 'handed';
+"""
+
 # Appended to, never edited: a board in a shop runs every step it has not run yet.
-MIGRATIONS = (_VERSION_1, _VERSION_INBOX, _VERSION_OUTBOX)
+MIGRATIONS = (_VERSION_1, _VERSION_INBOX, _VERSION_OUTBOX, _VERSION_EARLIER_TRIES)
 
 
 # What SQLite calls a file that is not as it wrote it: SQLITE_CORRUPT, SQLITE_NOTADB.

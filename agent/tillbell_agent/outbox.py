@@ -76,6 +76,14 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Reported:
+    """What a status report is about: a message as it is now, and whether its present try."""
+
+    message: Message
+    of_this_try: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """A message that is about to be put: who, how, what, and how long it is worth sending."""
 
@@ -174,6 +182,7 @@ class Outbox:
 
     def hand_over(self, message_id: int, part: int, modem: str, now: int) -> None:
         """From here the outcome of a segment is open: to be durable before its last octet is written."""
+        self._supersede(message_id, "part = ?", part)
         self._connection.execute(
             "INSERT OR REPLACE INTO segment VALUES (?, ?, 'handed', NULL, ?, ?)",
             (message_id, part, modem, now),
@@ -192,13 +201,14 @@ class Outbox:
         Parts from two numbers never become one message on a phone, so another modem begins at the first part.
         """
         query = (
-            "SELECT part FROM segment WHERE message_id = ? AND modem = ? AND state IN ('sent', 'delivered')"
+            "SELECT part FROM segment WHERE message_id = ? AND part >= 0 AND modem = ?"
+            " AND state IN ('sent', 'delivered')"
         )
         return {row[0] for row in self._connection.execute(query, (message_id, modem))}
 
     def open_parts(self, message_id: int) -> set[int]:
         """The parts whose outcome is open: handed over, no answer."""
-        query = "SELECT part FROM segment WHERE message_id = ? AND state = 'handed'"
+        query = "SELECT part FROM segment WHERE message_id = ? AND part >= 0 AND state = 'handed'"
         return {row[0] for row in self._connection.execute(query, (message_id,))}
 
     def mark(self, message_id: int, state: State, answer: str, now: int) -> None:
@@ -236,17 +246,28 @@ class Outbox:
     def repeat(self, message_id: int, body: bytes, not_before: int, now: int) -> None:
         """Back into the queue from its first part, with a body that says it is a repetition."""
         self.revision += 1
-        self._connection.execute("DELETE FROM segment WHERE message_id = ?", (message_id,))
+        self._supersede(message_id, "part >= ?", 0)
         self._connection.execute(
             "UPDATE message SET state = 'queued', body = ?, repeated = 1, not_before = ?, updated_at = ? WHERE id = ?",
             (body, not_before, now, message_id),
         )
 
-    def report(self, modem: str, mr: int, phone: str, outcome: str) -> Message | None:
-        """A status report for the newest segment that ``modem`` sent under ``mr`` to ``phone``; None: nobody's.
+    def _supersede(self, message_id: int, which: str, part: int) -> None:
+        """Segments of an earlier try keep their rows under a part below 0: a report about them is not another's."""
+        self._connection.execute(
+            "UPDATE segment SET part = -1 - part - 256 * (SELECT attempts FROM message WHERE id = ?)"
+            f" WHERE message_id = ? AND {which}",
+            (message_id, message_id, part),
+        )
 
-        ``outcome`` is ``delivered`` or ``failed``. ``mr`` has 8 bits and wraps, hence the newest. Returns the message
-        as it is now; it is delivered when its last segment is.
+    def report(
+        self, modem: str, mr: int, phone: str, outcome: str, now: int, *, answer_open: bool = False
+    ) -> Reported | None:
+        """A status report finds the segment that ``modem`` sent to ``phone`` under ``mr``; None: nobody's.
+
+        ``outcome`` is ``delivered`` or ``failed``. ``mr`` has 8 bits and wraps, hence the newest. A segment whose answer
+        was lost has no ``mr``: the report itself is its answer, unless a segment of an earlier try waits for one, or
+        ``answer_open``: one that is out now may be meant.
         """
         found = "SELECT s.message_id, s.part FROM segment s CROSS JOIN message m ON m.id = s.message_id"
         row = self._connection.execute(
@@ -254,10 +275,16 @@ class Outbox:
             " ORDER BY s.at DESC, s.message_id DESC LIMIT 1",
             (modem, mr, phone),
         ).fetchone()
-        if row is None:  # a segment whose answer was lost has no mr: the report itself is its answer
+        if row is None and not answer_open:
+            row = self._connection.execute(
+                f"{found} WHERE s.part < 0 AND s.state = 'handed' AND s.modem = ? AND m.phone = ?"
+                " AND m.expires_at > ? ORDER BY s.at, s.message_id LIMIT 1",
+                (modem, phone, now),
+            ).fetchone()
+        if row is None and not answer_open:
             row = self._connection.execute(
                 "SELECT s.message_id, s.part FROM message m CROSS JOIN segment s ON s.message_id = m.id"
-                " WHERE m.state = 'unknown' AND m.phone = ? AND s.modem = ? AND s.state = 'handed'"
+                " WHERE m.state = 'unknown' AND m.phone = ? AND s.part >= 0 AND s.modem = ? AND s.state = 'handed'"
                 " ORDER BY m.id DESC, s.at DESC LIMIT 1",
                 (phone, modem),
             ).fetchone()
@@ -266,12 +293,13 @@ class Outbox:
         self._connection.execute(
             "UPDATE segment SET state = ? WHERE message_id = ? AND part = ?", (outcome, *row)
         )
-        return self.message(row[0])
+        return Reported(self.message(row[0]), of_this_try=row[1] >= 0)
 
     def parts(self, message_id: int) -> tuple[int, int]:
-        """(segments handed over so far, those of them not reported as delivered)."""
+        """(segments handed over in this try, those of them not reported as delivered)."""
         query = (
-            "SELECT count(*), count(*) FILTER (WHERE state != 'delivered') FROM segment WHERE message_id = ?"
+            "SELECT count(*), count(*) FILTER (WHERE state != 'delivered') FROM segment"
+            " WHERE message_id = ? AND part >= 0"
         )
         known, undelivered = self._connection.execute(query, (message_id,)).fetchone()
         return int(known), int(undelivered)

@@ -107,7 +107,7 @@ class Pairings:
     ) -> None:
         """Keep a pairing just made; an earlier one of the same recipient is overwritten, its keys erased."""
         ratchet = made.ratchet
-        self._connection.execute("DELETE FROM pairing WHERE recipient = ?", (recipient,))
+        self.close(recipient)
         self._connection.execute(
             "INSERT INTO pairing (recipient, binding, bundle, card, check_key, back_root, counter, next_era, next_epoch,"
             " chain, defaults, host, run, paired_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -117,6 +117,10 @@ class Pairings:
             ),
         )  # fmt: skip
         self.second_place.begin(made.binding, -1)
+
+    def close(self, recipient: str) -> bool:
+        """Erase a recipient's keys; what is for it is held from now on. False: it was not paired."""
+        return self._connection.execute("DELETE FROM pairing WHERE recipient = ?", (recipient,)).rowcount > 0
 
     def all(self) -> list[Pairing]:
         """Every pairing, by recipient's name."""

@@ -33,7 +33,8 @@ class StatusReports:
 
     def answered(self, moment: Moment) -> None:
         """The open segment's answer is known or lost: reports that came before it find it now, or nobody."""
-        for tpdu in self._early:
+        early, self._early = self._early, []
+        for tpdu in early:
             self.take(tpdu, moment)
 
     def take(self, tpdu: bytes, moment: Moment, *, answer_open: bool = False) -> None:
@@ -45,16 +46,23 @@ class StatusReports:
             return
         if not isinstance(report, SmsStatusReport) or report.outcome() not in _FINAL:
             return  # the service centre still tries, or does not tell
-        delivered = report.outcome() is Outcome.DELIVERED
-        outbox = self._register.outbox
-        message = outbox.report(
-            self._modem, report.mr, report.ra.text(), "delivered" if delivered else "failed"
+        is_early = answer_open and len(self._early) < _MOST_EARLY
+        word = "delivered" if report.outcome() is Outcome.DELIVERED else "failed"
+        reported = self._register.outbox.report(
+            self._modem, report.mr, report.ra.text(), word, moment.unix, answer_open=is_early
         )
-        if message is None and answer_open and len(self._early) < _MOST_EARLY:
+        if reported is None and is_early:
             self._early.append(tpdu)
-        elif message is None:
+        elif reported is None:
             self._log.info("status_report_unmatched", modem=self._modem, mr=report.mr)
-        elif not delivered:
+        elif not reported.of_this_try:
+            self._log.info("status_report_of_an_earlier_try", id=reported.message.id, modem=self._modem)
+        else:
+            self._settle(reported.message, report, moment)
+
+    def _settle(self, message: Message, report: SmsStatusReport, moment: Moment) -> None:
+        outbox = self._register.outbox
+        if report.outcome() is not Outcome.DELIVERED:
             word = f"status report: {report.outcome().value} ({report.st.octet:#04x})"
             outbox.mark(message.id, State.REFUSED, word, moment.unix)
         elif message.state in {State.SENT, State.UNKNOWN} and self._all_delivered(message):

@@ -1,5 +1,6 @@
 """``open`` and ``expand``: one JSON object a message, the keys that others automate against, and each refusal's name."""
 
+import io
 import json
 import sys
 from pathlib import Path
@@ -158,3 +159,93 @@ def test_a_state_file_of_nonsense_is_named_however_deep(hq: Hq) -> None:
     state = hq.folder / "deep"
     state.write_text("[" * 200_000)
     assert hq.say("open", *hq.keys, "--state", str(state), "--json", hq.messages()[0].hex())[0] == 2
+
+
+def test_messages_come_from_standard_input_line_by_line_and_a_bad_one_ends_nothing(
+    hq: Hq, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = hq.messages()
+    lines = f"{first.hex()}\n\n".encode() + b"\xff\xfe no message\n" + f"{armor(second)}\n".encode()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines), "utf-8"))
+    code, told = hq.open("-")
+    assert code == 4
+    assert [one.get("counter") for one in told] == [0, None, 1]
+
+
+def test_what_was_shown_before_an_interruption_is_remembered(hq: Hq, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, _ = hq.messages()
+
+    class Interrupted(io.StringIO):
+        def __next__(self) -> str:
+            line = super().__next__()
+            if not line.strip():
+                raise KeyboardInterrupt
+            return line
+
+    state = ["--state", str(hq.folder / "hq.state")]
+    monkeypatch.setattr(sys, "stdin", Interrupted(f"{first.hex()}\n \n"))
+    code, told = hq.open(*state, "-")
+    assert (code, [one["counter"] for one in told]) == (130, [0])
+    code, told = hq.open(*state, first.hex())
+    assert (code, told[0]["error"]) == (4, "Duplicate")
+
+
+# The state of a recipient: tillbell pairings
+
+
+@pytest.fixture
+def state(hq: Hq) -> list[str]:
+    """Of ``hq``, which has opened the second of two messages."""
+    path = str(hq.folder / "hq.state")
+    assert hq.open("--state", path, hq.messages()[1].hex())[0] == 0
+    return ["--key", str(hq.folder / "hq.key"), "--state", path]
+
+
+def pairings(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, Any]:
+    code = main(["pairings", *arguments, "--json"])
+    said = capsys.readouterr().out
+    return code, json.loads(said) if said else None
+
+
+def test_a_pairing_is_listed_with_what_has_not_come(
+    hq: Hq, state: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, (row,) = pairings(capsys, *state)
+    assert code == 0
+    expected = {"device": "till-1", "compared": False, "closed": False, "opened": 1, "duplicates": 0}
+    assert row == expected | {"fingerprint": row["fingerprint"], "gaps": [[0, 0]]}
+    assert main(["pairings", *state]) == 0
+    assert row["fingerprint"] in capsys.readouterr().out
+
+
+def test_messages_of_a_closed_pairing_are_refused_and_kept(
+    hq: Hq, state: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, (row,) = pairings(capsys, *state)
+    code, (closed,) = pairings(capsys, *state, "--close", row["fingerprint"].lower())
+    assert (code, closed["closed"]) == (0, True)
+    late = hq.messages()[0].hex()
+    code, told = hq.open("--state", state[-1], late)
+    assert (code, told[0]["error"]) == (4, "PairingClosed")
+    code, quarantine = pairings(capsys, *state, "--quarantine")
+    assert (code, quarantine["dropped"]) == (0, 0)
+    (kept,) = quarantine["messages"]
+    assert (kept["message"], kept["refused"], kept["authentic"]) == (late, "closed", True)
+    assert main(["pairings", *state, "--quarantine"]) == 0
+    assert late[:16] in capsys.readouterr().out
+
+
+def test_a_fingerprint_of_nobody_closes_nothing(
+    hq: Hq, state: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["pairings", *state, "--close", "AAAA-BBBB-CCCC"]) == 4
+    assert "no pairing has the fingerprint" in capsys.readouterr().err
+    _, (row,) = pairings(capsys, *state)
+    assert not row["closed"]
+
+
+def test_a_state_that_does_not_exist_is_not_made(hq: Hq, capsys: pytest.CaptureFixture[str]) -> None:
+    none = hq.folder / "none.state"
+    assert main(["pairings", "--key", str(hq.folder / "hq.key"), "--state", str(none)]) == 2
+    assert "there is no state" in capsys.readouterr().err
+    assert not none.exists()

@@ -1,6 +1,7 @@
 """``keys new``, ``keys show`` and ``pair``: secrets in files of 0600, cards and bundles alone on standard output."""
 
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from till import configuration
 
 from tillbell_agent.cli import main
+from tillbell_agent.database import open_for_reading
 from tillbell_protocol.pairing import Card, SecretKey, bundle_from_text, pair_as_recipient
 
 
@@ -200,3 +202,26 @@ def test_a_second_place_that_cannot_be_written_is_told_when_pairing(
     assert said.out.startswith("TBP1.")
     assert "ALARM" in said.err
     assert "guard_file" in said.err
+
+
+def test_closing_erases_the_keys_and_what_happens_later_is_held(
+    tmp_path: Path, config: str, card: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert pair(config, card) == 0
+    capsys.readouterr()
+    close = ["pair", "--config", config, "--recipient", "hq", "--close"]
+    assert main(close) == 2, "nobody is asked without a terminal: --yes is wanted"
+    assert "--yes" in capsys.readouterr().err
+    assert main([*close, "--yes"]) == 0
+    assert capsys.readouterr().out == ""
+    with closing(open_for_reading(tmp_path / "state")) as connection:
+        assert connection.execute("SELECT count(*) FROM pairing").fetchone() == (0,)
+    assert main(["pair", "--config", config, "--recipient", "hq"]) == 2, "there is no bundle to show again"
+    capsys.readouterr()
+    assert main([*close, "--yes"]) == 2
+    assert "not paired: nothing was changed" in capsys.readouterr().err
+
+
+def test_closing_pairs_nobody(config: str, card: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert pair(config, card, "--close", "--yes") == 2
+    assert "takes no --card" in capsys.readouterr().err

@@ -53,8 +53,8 @@ def life_of_a_shop(till: Till) -> None:
             else:
                 outbox.segment_sent(message.id, 0, number, NOON)
                 outbox.mark(message.id, State.SENT, "accepted", NOON)
-                outbox.report("sim1", number, message.phone, "delivered")
-                outbox.report("sim1", 200, OWNER, "delivered")
+                outbox.report("sim1", number, message.phone, "delivered", NOON)
+                outbox.report("sim1", 200, OWNER, "delivered", NOON)
                 outbox.parts(message.id)
                 outbox.parts_sent(message.id, "sim1")
         outbox.release(message.id)

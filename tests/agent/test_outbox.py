@@ -189,24 +189,76 @@ def test_a_report_finds_the_newest_segment_of_that_number_modem_and_phone(outbox
     other_phone = sent(outbox, SEALED, mr=5, at=NOON + 5)
     other_modem = sent(outbox, mr=5, modem="sim2", at=NOON + 6)
     new = sent(outbox, mr=5, at=NOON + 1)
-    found = outbox.report("sim1", 5, OWNER, "delivered")
+    found = outbox.report("sim1", 5, OWNER, "delivered", NOON)
     assert found is not None
-    assert found.id == new
+    assert (found.message.id, found.of_this_try) == (new, True)
     assert outbox.parts(new) == (1, 0)
     for untouched in (old, other_phone, other_modem):
         assert outbox.parts(untouched) == (1, 1)
-    assert outbox.report("sim1", 6, OWNER, "delivered") is None
+    assert outbox.report("sim1", 6, OWNER, "delivered", NOON) is None
 
 
 def test_a_report_is_the_answer_that_was_lost(outbox: Outbox) -> None:
     message_id = outbox.put(TEXT, NOON)
     take(outbox)
     outbox.hand_over(message_id, 0, "sim1", NOON)
-    assert outbox.report("sim1", 44, OWNER, "delivered") is None, "nobody says yet that its answer was lost"
+    assert outbox.report("sim1", 44, OWNER, "delivered", NOON) is None, (
+        "nobody says yet that its answer was lost"
+    )
     outbox.mark_unknown(message_id, "no answer", NOON + 60, NOON)
-    found = outbox.report("sim1", 44, OWNER, "delivered")
+    assert outbox.report("sim1", 44, OWNER, "delivered", NOON, answer_open=True) is None, (
+        "perhaps the one that is out"
+    )
+    found = outbox.report("sim1", 44, OWNER, "delivered", NOON)
     assert found is not None
-    assert outbox.parts(found.id) == (1, 0)
+    assert outbox.parts(found.message.id) == (1, 0)
+
+
+def unanswered(outbox: Outbox) -> int:
+    message_id = outbox.put(TEXT, NOON)
+    take(outbox)
+    outbox.hand_over(message_id, 0, "sim1", NOON)
+    outbox.mark_unknown(message_id, "no answer", NOON + 60, NOON)
+    return message_id
+
+
+def test_a_late_report_of_a_try_that_was_repeated_settles_no_other_message(outbox: Outbox) -> None:
+    repeated = unanswered(outbox)
+    outbox.repeat(repeated, b"(repeat) paid", NOON, NOON)
+    other = unanswered(outbox)
+    first = outbox.report("sim1", 44, OWNER, "delivered", NOON)
+    assert first is not None
+    assert (first.message.id, first.of_this_try) == (repeated, False)
+    assert outbox.parts(other) == (1, 1), "the report was the earlier try's"
+    second = outbox.report("sim1", 45, OWNER, "delivered", NOON)
+    assert second is not None
+    assert (second.message.id, second.of_this_try) == (other, True)
+
+
+def test_the_same_octets_sent_again_leave_the_first_try_to_its_own_report(outbox: Outbox) -> None:
+    message_id = unanswered(outbox)
+    outbox.requeue(message_id, NOON, "no answer", NOON)
+    take(outbox)
+    outbox.hand_over(message_id, 0, "sim1", NOON + 1)
+    outbox.segment_sent(message_id, 0, 9, NOON + 1)
+    assert outbox.parts(message_id) == (1, 1)
+    first = outbox.report("sim1", 8, OWNER, "failed", NOON)
+    assert first is not None
+    assert (first.message.id, first.of_this_try) == (message_id, False)
+    assert outbox.parts(message_id) == (1, 1)
+    second = outbox.report("sim1", 9, OWNER, "delivered", NOON)
+    assert second is not None
+    assert second.of_this_try
+    assert outbox.parts(message_id) == (1, 0)
+
+
+def test_a_try_whose_report_cannot_come_any_more_takes_no_others(outbox: Outbox) -> None:
+    repeated = unanswered(outbox)
+    outbox.repeat(repeated, b"(repeat) paid", NOON, NOON)
+    other = unanswered(outbox)
+    found = outbox.report("sim1", 44, OWNER, "delivered", NOON + TEXT.lifetime_s)
+    assert found is not None
+    assert found.message.id == other
 
 
 def test_what_is_too_old_expires_but_not_by_a_clock_that_was_set_meanwhile(outbox: Outbox) -> None:

@@ -93,9 +93,9 @@ def measure(state_dir: Path, rounds: int = _ROUNDS) -> dict[str, float]:
             outbox.segment_sent(message.id, 0, place % 256, NOW)
             outbox.mark(message.id, State.SENT, "accepted", NOW)
         with timed("status report"), transaction(connection):
-            found = outbox.report("sim1", place % 256, OWNER, "delivered")
+            found = outbox.report("sim1", place % 256, OWNER, "delivered", NOW)
             assert found is not None
-            outbox.mark(found.id, State.DELIVERED, "delivered", NOW)
+            outbox.mark(found.message.id, State.DELIVERED, "delivered", NOW)
         with timed("next due"):
             outbox.next_due_at(NOW)
         with timed("counts"):

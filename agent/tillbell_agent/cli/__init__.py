@@ -31,6 +31,7 @@ VERBS = {
     "keys show": "show the public card of a key file",
     "pair": "pair this device with a sealed recipient",
     "open": "open sealed messages",
+    "pairings": "a recipient's devices, what is missing, what was refused",
     "expand": "sealed messages as standard COSE",
     "pdu": "explain an SMS TPDU",
     "sim pos": "a simulated terminal that prints receipts",

@@ -1,20 +1,21 @@
 """``tillbell open``: sealed messages become events, or the reason why not."""
 
 import argparse
+import io
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from tillbell_agent.cli.common import add_json, money
 from tillbell_agent.cli.errors import OK, REFUSED, USAGE, CliError
 from tillbell_agent.cli.messages import message_octets, read_bundle, read_key
-from tillbell_agent.shell.files import directory_held, write_whole
+from tillbell_agent.cli.receiver_state import alone, read_receiver, save, with_fingerprint
 from tillbell_protocol.defaults import NO_NAMES
 from tillbell_protocol.errors import ProtocolError
-from tillbell_protocol.pairing import SecretKey, fingerprint
+from tillbell_protocol.pairing import fingerprint
 from tillbell_protocol.payload_json import naming_json, to_json
 from tillbell_protocol.receiver import ConfirmationNeededError, CounterReusedError, Opened, Receiver
 
@@ -40,7 +41,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="what the device shows (tillbell pair, tillbell status): its messages count as compared",
     )
     parser.add_argument("--state", type=Path, metavar="FILE", help="what was opened so far; made if missing")
-    parser.add_argument("messages", nargs="+", metavar="MESSAGE", help="hex, or armored text")
+    parser.add_argument(
+        "messages",
+        nargs="+",
+        metavar="MESSAGE",
+        help="hex, or armored text; -: one a line from standard input",
+    )
     add_json(parser)
     parser.epilog = "example:\n  tillbell open --key hq.key --bundle bundle.txt --json 50a1b2000000…"
 
@@ -48,24 +54,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         if args.state:
-            # Two calls at once would each forget what the other opened, and a replay would pass.
-            stack.enter_context(_alone(args.state))
+            stack.enter_context(alone(args.state))
         return _open_all(args)
 
 
-@contextmanager
-def _alone(state: Path) -> Iterator[None]:
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(directory_held(state.parent))
-        except OSError as error:
-            why = f"the folder of the state {state} cannot be used: {error.strerror}"
-            raise CliError(f"{why}. Nothing was opened; name another --state", USAGE) from error
-        yield
-
-
 def _open_all(args: argparse.Namespace) -> int:
-    receiver = _receiver(read_key(args.key), args.state)
+    receiver = read_receiver(read_key(args.key), args.state)
     for given in args.bundle:
         try:
             _import(receiver, read_bundle(given))
@@ -76,14 +70,27 @@ def _open_all(args: argparse.Namespace) -> int:
     if args.compared:
         _mark_compared(receiver, args.compared)
     refused = 0
-    for number, given in enumerate(args.messages, 1):
-        told = _open(receiver, given)
-        refused += "error" in told
-        print(json.dumps(told, ensure_ascii=False) if args.json else _sentence(told, number, given))
-    if args.state:
-        _save(receiver, args.state)
-        _name_gaps(receiver)
+    try:
+        for number, given in enumerate(_given(args.messages), 1):
+            told = _open(receiver, given)
+            refused += "error" in told
+            print(json.dumps(told, ensure_ascii=False) if args.json else _sentence(told, number, given))
+    finally:  # also when it is interrupted: what was shown was opened
+        if args.state:
+            save(receiver, args.state)
+            _name_gaps(receiver)
     return REFUSED if refused else OK
+
+
+def _given(messages: list[str]) -> Iterator[str]:
+    """The arguments; for ``-`` the lines of standard input, as they come."""
+    for message in messages:
+        if message == "-":
+            if isinstance(sys.stdin, io.TextIOWrapper):
+                sys.stdin.reconfigure(errors="backslashreplace")  # no text is a bad message, not the end
+            yield from (line for line in sys.stdin if line.strip())
+        else:
+            yield message
 
 
 def _import(receiver: Receiver, bundle: bytes) -> None:
@@ -96,16 +103,7 @@ def _import(receiver: Receiver, bundle: bytes) -> None:
 
 
 def _mark_compared(receiver: Receiver, given: str) -> None:
-    shown = given.strip().upper()
-    found = [pairing for pairing in receiver.pairings if pairing.keys.fingerprint == shown]
-    if not found:
-        here = ", ".join(f"{pairing.keys.fingerprint} ({pairing.device})" for pairing in receiver.pairings)
-        raise CliError(
-            f"no pairing has the fingerprint {shown[:20]}; here: {here}. If the device shows another one, "
-            "somebody changed the card or the bundle on its way: pair again",
-            REFUSED,
-        )
-    for pairing in found:
+    for pairing in with_fingerprint(receiver, given):
         receiver.mark_compared(pairing.keys.binding)
 
 
@@ -173,32 +171,3 @@ def _name_gaps(receiver: Receiver) -> None:
         for first, last in receiver.gaps(pairing.keys.binding):
             which = f"counter {first}" if first == last else f"counters {first} to {last}"
             print(f"{pairing.device}: {which} not opened yet: late, lost or refused", file=sys.stderr)
-
-
-def _receiver(secret: SecretKey, state: Path | None) -> Receiver:
-    try:
-        if state is None or not state.exists():
-            return Receiver(secret)
-        return Receiver.from_state(secret, json.loads(state.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise CliError(
-            f"the state {state} cannot be read: {error.strerror}. Name another --state", USAGE
-        ) from error
-    except ProtocolError as error:
-        raise CliError(
-            f"the state or the key cannot be used ({state or 'no state'}): {error}", USAGE
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise CliError(
-            f"{state} is no state that tillbell open wrote: {error}. Name another --state; a new file is made",
-            USAGE,
-        ) from error
-
-
-def _save(receiver: Receiver, path: Path) -> None:
-    try:
-        write_whole(path, json.dumps(receiver.to_state()).encode())
-    except OSError as error:
-        raise CliError(
-            f"cannot write {path}: {error.strerror}. What was opened now is not remembered", USAGE
-        ) from error

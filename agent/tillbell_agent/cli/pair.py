@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -20,7 +21,9 @@ from tillbell_agent.shell.host import identify
 from tillbell_protocol.errors import ProtocolError
 from tillbell_protocol.pairing import Card, Defaults, DevicePairing, bundle_text, pair_as_device
 
-HELP = "Pair this device with a sealed recipient: prints the bundle that the recipient imports, alone on standard output."
+HELP = """Pair this device with a sealed recipient: prints the bundle that the recipient imports, alone on standard output.
+
+--close ends the pairing at this end; the recipient's end is closed by: tillbell pairings --close FINGERPRINT"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +34,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE-or-TBC1.…",
         help="the recipient's public card; without it the bundle of the present pairing is printed again",
     )
-    parser.add_argument("--yes", action="store_true", help="replace an earlier pairing without asking")
+    parser.add_argument(
+        "--close",
+        action="store_true",
+        help="erase this end's keys: what is for the recipient is held from now on",
+    )
+    parser.add_argument(
+        "--yes", action="store_true", help="replace or close an earlier pairing without asking"
+    )
     parser.epilog = (
         "example:\n  tillbell pair --config config.toml --recipient hq --card TBC1.ogFYIP… > bundle.txt"
     )
@@ -44,6 +54,12 @@ def run(args: argparse.Namespace) -> int:
         raise CliError(
             f'{recipient.name} gets readable texts: set format = "sealed" or "armored" first', USAGE
         )
+    if args.close:
+        if args.card is not None:
+            raise CliError("--close takes no --card: it pairs nobody", USAGE)
+        own_state(config)
+        _close(config, recipient, yes=args.yes)
+        return OK
     if args.card is None:
         _show_again(config, recipient)
         return OK
@@ -80,34 +96,61 @@ def _pair(config: Config, recipient: RecipientConfig, card: Card, *, yes: bool) 
         raise CliError(f"this card cannot be paired with: {error}", REFUSED) from error
     guard = GuardFile(config.guard_path)
     moment = Clock(config.device.timezone).moment()
+
+    def keep(pairings: Pairings) -> None:
+        pairings.add(recipient.name, made, card, defaults, identify(), moment.unix)
+
+    _change(config, recipient.name, guard, keep, yes=yes)
+    if guard.alarm:
+        print(f"ALARM {guard.alarm}", file=sys.stderr)
+    _wake(config, "it seals what it held")
+    return made
+
+
+def _close(config: Config, recipient: RecipientConfig, *, yes: bool) -> None:
+    def close(pairings: Pairings) -> None:
+        if not pairings.close(recipient.name):
+            raise CliError(f"{recipient.name} is not paired: nothing was changed", USAGE)
+
+    _change(config, recipient.name, GuardFile(config.guard_path), close, yes=yes)
+    _wake(config, "it holds what is for this recipient")
+    print(f"{recipient.name} is not paired any more: pair again with --card", file=sys.stderr)
+
+
+def _change(
+    config: Config, name: str, guard: GuardFile, change: Callable[[Pairings], None], *, yes: bool
+) -> None:
+    """Change a recipient's pairing in the store, with leave where there is one, and erase what it replaces."""
     try:
-        connection = open_database(config.state_dir)
-        pairings = Pairings(connection, guard, run=os.urandom(8).hex())
-        with transaction(connection):
-            is_paired = pairings.of(recipient.name) is not None
-        if is_paired and not yes:
-            _confirm(recipient.name)
-        with transaction(connection):
-            pairings.add(recipient.name, made, card, defaults, identify(), moment.unix)
-        if not truncate_wal(connection):
-            print("tillbell: a reader kept the log of the store open; the agent erases it", file=sys.stderr)
-        connection.close()
-        if guard.alarm:
-            print(f"ALARM {guard.alarm}", file=sys.stderr)
+        with closing(open_database(config.state_dir)) as connection:
+            pairings = Pairings(connection, guard, run=os.urandom(8).hex())
+            with transaction(connection):
+                is_paired = pairings.of(name) is not None
+            if is_paired and not yes:
+                _confirm(name)
+            with transaction(connection):
+                change(pairings)
+            if not truncate_wal(connection):
+                print(
+                    "tillbell: a reader kept the log of the store open; the agent erases it", file=sys.stderr
+                )
     except StoreError as error:
         raise CliError(str(error), USAGE) from error
+
+
+def _wake(config: Config, what: str) -> None:
+    """Tell a running agent; without one, ``what`` happens when it starts."""
     try:
         ask(config.state_dir, {"do": "wake"})
     except NoAgentError:
-        print("the agent does not run; it seals what it held when it starts", file=sys.stderr)
+        print(f"the agent does not run; {what} when it starts", file=sys.stderr)
     except ControlError as error:
-        print(f"{error}; it seals what it held with the next sale, or when it starts again", file=sys.stderr)
-    return made
+        print(f"{error}; {what} with the next sale, or when it starts again", file=sys.stderr)
 
 
 def _confirm(name: str) -> None:
     if not sys.stdin.isatty():
-        raise CliError(f"{name} is paired already: say --yes to replace its keys", USAGE)
+        raise CliError(f"{name} is paired already: say --yes to erase its keys", USAGE)
     print(
         f"{name} is paired already. Its old keys are erased. Go on? [y/N] ",
         end="",

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from contextlib import closing
 
 from tillbell_agent.cli.common import add_config, own_state, read_config, recipient_named
@@ -37,6 +38,8 @@ def run(args: argparse.Namespace) -> int:
         count_segments(text)
     except ProtocolError as error:
         raise CliError(f"the text cannot be sent: {error}. Say it in fewer words", USAGE) from error
+    if recipient.format != "text":
+        print(f"{recipient.name} gets sealed messages; this text goes readable", file=sys.stderr)
     put(config, recipient, text)
     return OK
 
