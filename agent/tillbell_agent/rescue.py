@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from tillbell_agent.database import FILE_NAME, open_database, transaction, truncate_wal
 from tillbell_agent.outbox import State
+from tillbell_agent.shell.files import sync_directory
 
 # Tables with many rows, by the number that their rows are found by; a message needs its segments, a text its sale.
 _NUMBERED = {
@@ -72,6 +73,7 @@ def rescue(state_dir: Path) -> Rescued:
         for leftover in folder.iterdir():
             leftover.unlink()
         folder.rmdir()
+    sync_directory(state_dir)
     aside = _set_aside(path)
     finish(state_dir)
     return Rescued(aside, saved, lost, numbers_known)
@@ -80,19 +82,24 @@ def rescue(state_dir: Path) -> Rescued:
 def finish(state_dir: Path) -> None:
     """Put a fresh store in its place that a power cut kept from it; nothing where there is none."""
     path, whole = state_dir / FILE_NAME, state_dir / _WHOLE
-    if whole.exists() and not path.exists():
-        whole.rename(path)
+    if not whole.exists() or path.exists():
+        return
+    # The log belongs to the file that was moved: read into the fresh one it would destroy it.
+    path.with_name(path.name + "-shm").unlink(missing_ok=True)
+    log, moved = path.with_name(path.name + "-wal"), _kept(path)
+    if log.exists() and moved:
+        log.rename(moved[-1].with_name(moved[-1].name + "-wal"))
+        sync_directory(state_dir)
+    whole.rename(path)
+    sync_directory(state_dir)
 
 
 def _set_aside(path: Path) -> str:
-    """Rename the damaged file with its WAL; the new name."""
+    """Rename the damaged file, its log being left to ``finish``: without it the file is an older one. The new name."""
     taken = [int(found.suffix.removeprefix(".corrupt-")) for found in _kept(path)]
     aside = path.with_name(f"{path.name}.corrupt-{max(taken, default=0) + 1}")
-    path.with_name(path.name + "-shm").unlink(missing_ok=True)
-    wal = path.with_name(path.name + "-wal")
-    if wal.exists():
-        wal.rename(aside.with_name(aside.name + "-wal"))
     path.rename(aside)
+    sync_directory(path.parent)
     for old in _kept(path)[:-_MOST_KEPT]:
         old.unlink()
         old.with_name(old.name + "-wal").unlink(missing_ok=True)

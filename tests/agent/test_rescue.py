@@ -1,9 +1,12 @@
 """A damaged store: set aside, replaced, and whatever can still be read is carried over; sales go on meanwhile."""
 
+import itertools
 import random
+import shutil
 import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -180,6 +183,42 @@ def test_a_power_cut_between_the_two_moves_is_finished_at_the_next_start(tmp_pat
     finish(till.folder)
     assert open_database(till.folder).execute("SELECT count(*) FROM ledger").fetchone() == (3,)
     finish(till.folder)
+
+
+class PowerCutError(Exception):
+    pass
+
+
+def test_a_power_cut_before_any_rename_of_a_rescue_loses_nothing_that_only_the_log_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    till = shop(tmp_path, 3)
+    till.register.connection.execute("PRAGMA wal_autocheckpoint=0")
+    till.register.write_to(till.config.recipients[0], "only in the log", "service", moment())
+    rename = Path.rename
+    for renames_done in range(4):
+        folder, frozen = tmp_path / f"rescued-{renames_done}", tmp_path / f"cut-{renames_done}"
+        shutil.copytree(till.folder, folder)
+        left = itertools.count(renames_done, -1)
+
+        def cut(path: Path, target: Path, left: Iterator[int] = left, frozen: Path = frozen) -> Path:
+            if next(left) == 0:
+                shutil.copytree(path.parent, frozen)
+                raise PowerCutError
+            return rename(path, target)
+
+        with closing(
+            sqlite3.connect(folder / FILE_NAME)
+        ) as reader:  # as long as somebody reads, the log stays
+            reader.execute("SELECT * FROM ledger").fetchone()
+            monkeypatch.setattr(Path, "rename", cut)
+            with pytest.raises(PowerCutError):
+                rescue(folder)
+            monkeypatch.setattr(Path, "rename", rename)
+        finish(frozen)
+        with closing(open_database(frozen)) as connection:
+            said = connection.execute("SELECT body FROM message ORDER BY id DESC LIMIT 1").fetchone()
+            assert (said, check(connection)) == ((b"only in the log",), "ok"), f"cut behind {renames_done}"
 
 
 def test_what_was_left_of_a_rescue_cut_short_is_no_obstacle(tmp_path: Path) -> None:
