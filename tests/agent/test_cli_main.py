@@ -250,6 +250,22 @@ def test_a_text_that_an_agent_may_have_taken_is_not_queued_again(
     assert {row["class"] for row in json.loads(capsys.readouterr().out)} == {"txn"}
 
 
+def test_a_text_that_no_message_holds_is_refused_before_it_is_queued(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["send", "--config", str(config), "--to", "owner", "一" * 67 * 256]) == 2
+    assert "Say it in fewer words" in capsys.readouterr().err
+    assert main(["queue", "--config", str(config), "--json"]) == 0
+    assert {row["class"] for row in json.loads(capsys.readouterr().out)} == {"txn"}
+
+
+def test_a_text_to_a_sealed_recipient_goes_readable_and_that_is_said(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["send", "--config", str(config), "--to", "hq", "Closed tomorrow"]) == 0
+    assert "this text goes readable" in capsys.readouterr().err
+
+
 def test_a_text_waits_in_the_store_where_no_agent_runs(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -190,6 +190,28 @@ def test_what_was_shown_before_an_interruption_is_remembered(hq: Hq, monkeypatch
     assert (code, told[0]["error"]) == (4, "Duplicate")
 
 
+def test_a_second_bundle_of_a_device_is_taken_and_said(hq: Hq, capsys: pytest.CaptureFixture[str]) -> None:
+    first = hq.messages()[0].hex()
+    second = hq.folder / "second.bundle"
+    second.write_text(bundle_text(hq.till.pair(seed=8)))
+    assert main(["open", *hq.keys, "--bundle", str(second), "--json", first]) == 0
+    said = capsys.readouterr().err
+    assert "is paired already" in said
+    assert "compare the fingerprints" in said
+
+
+def test_a_name_that_contradicts_an_earlier_one_is_shown_beside_it(hq: Hq) -> None:
+    first, second = (message.hex() for message in hq.messages())
+    state = hq.folder / "hq.state"
+    assert hq.open("--state", str(state), second)[0] == 0
+    kept = json.loads(state.read_text())
+    kept["pairings"][0]["terminals"] = [["OTHER", "898310148160001"]]
+    state.write_text(json.dumps(kept))
+    code, (told,) = hq.open("--state", str(state), first)
+    assert code == 0
+    assert "12345678" in json.dumps(told["contradicted"])
+
+
 # The state of a recipient: tillbell pairings
 
 

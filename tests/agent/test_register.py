@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from till import Till, moment, sale
+from till import ZONE, Till, moment, sale
 
 from tillbell_agent.database import StoreError, open_database, open_for_reading, transaction
 from tillbell_agent.moment import Moment
@@ -66,6 +66,19 @@ def test_the_rest_of_another_copy_of_the_newest_sale_is_not_a_second_sale(till: 
     assert till.register.hear("printer", fragment, "CNY", moment(60)) is None
     assert till.register.hear("second", fragment, "CNY", moment(60)) is not None
     assert till.register.hear("printer", replace(fragment, key="late"), "CNY", moment(600)) is not None
+
+
+def test_without_a_clock_only_a_number_of_its_own_makes_a_fragment_the_rest_of_another_copy(
+    till: Till,
+) -> None:
+    unset = Moment.at(86_400.0, ZONE)
+    assert not unset.trusted
+    till.register.hear("printer", sale(), "CNY", unset)
+    amount_alone = Transaction(Kind.SALE, 12650, "CNY")
+    numbered = replace(amount_alone, receipt_no="000012")
+    for place, (rest, is_new) in enumerate(((numbered, False), (amount_alone, True))):
+        fragment = TransactionCompleted(rest, f"key {place}", fragment=True)
+        assert (till.register.hear("printer", fragment, "CNY", unset) is not None) == is_new
 
 
 def test_a_fragment_that_says_anything_else_is_a_sale_of_its_own(till: Till) -> None:
