@@ -123,15 +123,12 @@ def pin_finding(path: Path) -> Finding:
 
 def state_finding(state_dir: Path) -> Finding:
     """Writes into the directory, or if it does not exist yet into the nearest that does, and removes it again."""
-    place = _nearest_existing(state_dir)
+    place = state_dir
     try:
+        place = _nearest_existing(state_dir)
         _probe(place)
     except OSError as error:
-        full = (
-            "Free some space"
-            if isinstance(error, OSError) and error.errno in _FULL
-            else "Run as the service's user"
-        )
+        full = "Free some space" if error.errno in _FULL else "Run as the service's user"
         return Finding(
             "fail", "state_dir", f"{place} cannot be written: {error.strerror}. {full}, or change state_dir"
         )
@@ -145,9 +142,13 @@ def state_finding(state_dir: Path) -> Finding:
 
 def guard_finding(guard: Path) -> Finding:
     """The second place of the counters: its folder must be writable when a pairing exists."""
-    folder = _nearest_existing(guard.parent)
-    if os.access(folder, os.W_OK):
-        return Finding("ok", "guard_file", str(guard))
+    folder = guard.parent
+    try:
+        folder = _nearest_existing(folder)
+        if os.access(folder, os.W_OK):
+            return Finding("ok", "guard_file", str(guard))
+    except PermissionError:
+        pass  # a folder above it may not even be entered
     return Finding(
         "warn", "guard_file", f"{folder} cannot be written by this user. Set guard_file to a place that can"
     )
