@@ -78,10 +78,10 @@ def examine(path: Path) -> Iterator[Finding]:
     yield from (port_finding("source", source.name, source.port) for source in config.sources)
     yield from (port_finding("modem", modem.name, modem.port) for modem in config.modems)
     yield from (pin_finding(modem.pin_file) for modem in config.modems if modem.pin_file)
+    yield from text_findings(config)
     become_owner(config.state_dir)  # what root may write says nothing of what the service may
     yield state_finding(config.state_dir)
     yield guard_finding(config.guard_path)
-    yield from text_findings(config)
 
 
 _WITHOUT = {"source": "nothing is heard", "modem": "nothing can be sent", "recipient": "nobody is told"}
