@@ -327,6 +327,8 @@ class Courier:
     ) -> None:
         """Do what ``retry`` says; nobody else decides to send again."""
         message = self._outbox.find(message.id) or message  # the clock may have been set meanwhile
+        if outcome is Outcome.UNKNOWN and self._is_incomplete(message):
+            outcome = Outcome.NOT_SENT  # whatever became of this part, nobody can have read the message
         unknowns = message.unknowns + (outcome is Outcome.UNKNOWN)
         action = next_action(
             outcome=outcome,
@@ -346,6 +348,11 @@ class Courier:
         if unknowns != message.unknowns:
             self._outbox.count_unknown(message.id)
         self._act(action, message, word, now, moment)
+
+    def _is_incomplete(self, message: Message) -> bool:
+        """Whether a part of this copy has never left: no phone can have it whole, and the missing part may follow."""
+        handed_over = self._outbox.parts_handed_over(message.id, message.modem or self.name)
+        return len(handed_over) < len(split(message))
 
     def _act(self, action: Action, message: Message, word: str, now: float, moment: Moment) -> None:
         due = moment.unix + math.ceil(action.delay_s)

@@ -182,7 +182,7 @@ class Outbox:
 
     def hand_over(self, message_id: int, part: int, modem: str, now: int) -> None:
         """From here the outcome of a segment is open: to be durable before its last octet is written."""
-        self._supersede(message_id, "part = ?", part)
+        self._supersede(message_id, "part = ?", part, tries_ago=1)  # this try is counted already
         self._connection.execute(
             "INSERT OR REPLACE INTO segment VALUES (?, ?, 'handed', NULL, ?, ?)",
             (message_id, part, modem, now),
@@ -204,6 +204,11 @@ class Outbox:
             "SELECT part FROM segment WHERE message_id = ? AND part >= 0 AND modem = ?"
             " AND state IN ('sent', 'delivered')"
         )
+        return {row[0] for row in self._connection.execute(query, (message_id, modem))}
+
+    def parts_handed_over(self, message_id: int, modem: str) -> set[int]:
+        """The parts of the present copy that ``modem`` was given, whatever became of them."""
+        query = "SELECT part FROM segment WHERE message_id = ? AND part >= 0 AND modem = ?"
         return {row[0] for row in self._connection.execute(query, (message_id, modem))}
 
     def open_parts(self, message_id: int) -> set[int]:
@@ -246,18 +251,18 @@ class Outbox:
     def repeat(self, message_id: int, body: bytes, not_before: int, now: int) -> None:
         """Back into the queue from its first part, with a body that says it is a repetition."""
         self.revision += 1
-        self._supersede(message_id, "part >= ?", 0)
+        self._supersede(message_id, "part >= ?", 0, tries_ago=0)
         self._connection.execute(
             "UPDATE message SET state = 'queued', body = ?, repeated = 1, not_before = ?, updated_at = ? WHERE id = ?",
             (body, not_before, now, message_id),
         )
 
-    def _supersede(self, message_id: int, which: str, part: int) -> None:
+    def _supersede(self, message_id: int, which: str, part: int, *, tries_ago: int) -> None:
         """Segments of an earlier try keep their rows under a part below 0: a report about them is not another's."""
         self._connection.execute(
-            "UPDATE segment SET part = -1 - part - 256 * (SELECT attempts FROM message WHERE id = ?)"
+            "UPDATE segment SET part = -1 - part - 256 * (SELECT attempts - ? FROM message WHERE id = ?)"
             f" WHERE message_id = ? AND {which}",
-            (message_id, message_id, part),
+            (tries_ago, message_id, message_id, part),
         )
 
     def report(

@@ -253,6 +253,57 @@ def test_a_text_whose_repetition_is_lost_as_well_stays_unknown(shift: Shift, til
     assert shift.states() == ["unknown"]
 
 
+@pytest.mark.parametrize("lost", [1, 4])
+def test_an_answer_lost_before_the_last_part_repeats_that_part_and_needs_no_mark(
+    shift: Shift, till: Till, lost: int
+) -> None:
+    shift.machine.report_after_s = 10_000_000
+    shift.machine.faults.add(Fault("lost_ok", count=lost))
+    text = "明日休息" * 30
+    put(till, text)
+    assert shift.run(7200, lambda: shift.states() == ["sent"]), shift.states()
+    assert [shown.text for shown in shift.shown()] == [text]
+    assert [record["parts"][0] for record in shift.logged("sms")] == [1] * (lost + 1) + [2]
+
+
+def test_an_answer_lost_behind_the_last_part_repeats_the_whole_text_marked(shift: Shift, till: Till) -> None:
+    shift.machine.report_after_s = 10_000_000
+    shift.machine.faults.add(Fault("lost_ok", after=1))
+    text = "明日休息" * 30
+    put(till, text)
+    assert shift.run(7200, lambda: shift.states() == ["sent"]), shift.states()
+    assert [shown.text for shown in shift.shown()] == [text, "(重发)" + text]
+
+
+def test_a_text_that_was_refused_once_can_still_be_repeated(shift: Shift, till: Till) -> None:
+    shift.machine.report_after_s = 10_000_000
+    shift.machine.faults.add(Fault("congestion", code=42))
+    shift.machine.faults.add(Fault("lost_ok"))
+    put(till)
+    assert shift.run(7200, lambda: shift.states() == ["sent"]), shift.states()
+    assert [shown.text for shown in shift.shown()] == ["paid", "(重发)paid"]
+
+
+def test_an_answer_lost_before_the_last_part_and_behind_it(shift: Shift, till: Till) -> None:
+    shift.machine.report_after_s = 10_000_000
+    shift.machine.faults.add(Fault("lost_ok", count=1))
+    shift.machine.faults.add(Fault("lost_ok", after=1))
+    text = "明日休息" * 30
+    put(till, text)
+    assert shift.run(7200, lambda: shift.states() == ["sent"]), shift.states()
+    assert [shown.text for shown in shift.shown()] == [text, "(重发)" + text]
+
+
+def test_a_marked_copy_that_stopped_before_its_last_part_goes_on(shift: Shift, till: Till) -> None:
+    shift.machine.report_after_s = 10_000_000
+    shift.machine.faults.add(Fault("lost_pdu", after=1))
+    shift.machine.faults.add(Fault("lost_pdu", after=1))
+    text = "明日休息" * 30
+    put(till, text)
+    assert shift.run(7200, lambda: shift.states() == ["sent"]), shift.states()
+    assert [shown.text for shown in shift.shown()] == ["(重发)" + text]
+
+
 def test_a_lost_answer_sends_the_same_sealed_octets_until_one_is_heard(shift: Shift, till: Till) -> None:
     till.hear(1, "000001")  # it names the terminal, so that the next one is a single segment
     assert shift.run(60, lambda: shift.states() == ["delivered", "delivered"])
