@@ -6,11 +6,11 @@
 #   make test-deps   the tests with Debian's own dependencies, and with the index's current ones
 #   make bench       octets, segments, latency, memory: the measured figures
 #   make kill        KILLS=50: kills the agent that often in a stream of sales, and counts what was lost
+#   make kill-sending KILLS=200: kills it that often while it sends and answers are lost, and counts what was told twice
 #   make vectors     writes protocol/vectors/ again
 #   make clean       removes .venv, build and caches
 
 PYTHON ?= python3
-KILLS ?= 50
 ARGS ?=
 
 VENV := .venv
@@ -20,16 +20,16 @@ DEPENDENCIES := pyproject.toml tests/deps/tools.txt tests/deps/dev.txt
 
 # What takes long without depending on the dependencies' versions: waiting for simulated hardware, and the tests of parts
 # that import none of them.
-SAME_WITH_ANY_DEPENDENCIES := $(addprefix --ignore=tests/end_to_end/,test_wheel.py test_kill.py test_gammu.py \
-	test_gammu_smsd.py test_smstools.py test_conditions.py test_incoming.py test_replug.py test_field.py test_disk.py \
-	test_clock.py test_two_modems.py test_pin.py) --ignore=tests/bench \
+SAME_WITH_ANY_DEPENDENCIES := $(addprefix --ignore=tests/end_to_end/,test_wheel.py test_kill.py \
+	test_kill_sending.py test_gammu.py test_gammu_smsd.py test_smstools.py test_conditions.py test_incoming.py \
+	test_replug.py test_field.py test_disk.py test_clock.py test_two_modems.py test_pin.py) --ignore=tests/bench \
 	$(addprefix --ignore=tests/,protocol/sms agent/modem agent/notify agent/pos)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint test-deps test-deps-debian test-deps-current bench kill vectors clean
+.PHONY: help demo test check lint test-deps test-deps-debian test-deps-current bench kill kill-sending vectors clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -61,7 +61,10 @@ bench: $(STAMP)
 	@$(BIN)/python tests/bench/run.py $(ARGS)
 
 kill: $(STAMP)
-	@$(BIN)/python tests/end_to_end/kill.py --kills $(KILLS) $(ARGS)
+	@$(BIN)/python tests/end_to_end/kill.py --kills $(or $(KILLS),50) $(ARGS)
+
+kill-sending: $(STAMP)
+	@$(BIN)/python tests/end_to_end/kill_sending.py --kills $(or $(KILLS),200) $(ARGS)
 
 vectors: $(STAMP)
 	@$(BIN)/python tests/protocol/make_vectors.py $(ARGS)

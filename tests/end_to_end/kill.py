@@ -16,11 +16,8 @@ only with the mark; a text whose outcome a kill left unknown is repeated after a
 tests does not wait.
 """
 
-import argparse
 import random
-import secrets
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -30,12 +27,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from killing import main, open_sealed
 from shop import Shop, slip, wait
 
 from tillbell_agent.sim.demo_check import read_text
-from tillbell_protocol.errors import ProtocolError
-from tillbell_protocol.pairing import SecretKey, bundle_from_text
-from tillbell_protocol.receiver import DuplicateError, Receiver
 
 _HEARD_S = 0.1
 _MOST_AHEAD = 3
@@ -294,43 +289,21 @@ def _judge_texts(texts: list[str], ledger: list[dict[str, Any]], told: Told) -> 
 
 
 def _judge_sealed(shop: Shop, ledger: list[dict[str, Any]], told: Told) -> None:
-    receiver = Receiver(SecretKey.from_text(shop.key().read_text()))
-    pairing = receiver.import_bundle(bundle_from_text(shop.bundle().read_text().strip()))
-    opened: list[Any] = []
-    for message in shop.sealed():
-        try:
-            opened.append(receiver.open(bytes.fromhex(message)).told.event)
-        except DuplicateError:
-            told.duplicates += 1
-        except ProtocolError as error:
-            told.faults.append(f"headquarters refused a message: {error}")
-    if receiver.gaps(pairing.keys.binding):
-        told.faults.append(f"headquarters misses counters {receiver.gaps(pairing.keys.binding)}")
+    found = open_sealed(shop)
+    told.duplicates = found.duplicates
+    told.faults += found.faults
     heard = sorted((row["amount_minor"], row["reference"] or "") for row in ledger)
-    if sorted((event.amount_minor, event.reference or "") for event in opened) != heard:
-        told.faults.append(f"headquarters opened {len(opened)} events, not the {len(heard)} of the ledger")
+    if sorted((event.amount_minor, event.reference or "") for event in found.events) != heard:
+        told.faults.append(
+            f"headquarters opened {len(found.events)} events, not the {len(heard)} of the ledger"
+        )
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description="Kill the agent at random moments; nothing may be lost or invented."
-    )
-    parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=None, help="default: a new one, which is printed")
-    args = parser.parse_args()
-    seed = secrets.randbelow(1_000_000) if args.seed is None else args.seed
-    print(f"seed {seed}", flush=True)
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            told = run(Path(folder), args.kills, seed, lambda line: print(line, flush=True), settle=True)
-        except AssertionError as error:
-            told = Told(faults=[str(error)])
-    print(summary(told))
-    for fault in told.faults:
-        print(f"FAULT {fault}")
-    if told.faults:
-        print(f"again with: python tests/end_to_end/kill.py --kills {args.kills} --seed {seed}")
-    return 1 if told.faults else 0
+def _for_command_line(
+    folder: Path, kills: int, seed: int, tell: Callable[[str], None], wait_out: bool
+) -> tuple[str, list[str]]:
+    told = run(folder, kills, seed, tell, settle=wait_out)
+    return summary(told), told.faults
 
 
 def summary(told: Told) -> str:
@@ -342,4 +315,5 @@ def summary(told: Told) -> str:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    words = "Kill the agent at random moments; nothing may be lost or invented."
+    raise SystemExit(main("kill.py", words, 50, _for_command_line))

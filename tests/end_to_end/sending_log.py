@@ -13,6 +13,8 @@ from typing import Any
 COMMITTED_WITHIN_S = 0.6
 # What a dying agent has just written is taken in by the modem a little later; the next agent speaks later still.
 _LATE_S = 0.2
+# What an agent has read, it may still act upon before SIGKILL stops it.
+_DYING_S = 0.05
 PHASES = (
     "before the first AT+CMGS",
     "between AT+CMGS and PDU",
@@ -31,9 +33,22 @@ class Life:
     handed: tuple[tuple[str, bytes], ...] = ()
 
 
+@dataclass(slots=True)
+class Entered:
+    """From one AT+CMGS to what the network said; None: not yet. ``sms``: the network's record of it."""
+
+    life: int
+    pdu_at: float | None = None
+    lost_ok: bool = False
+    sms: dict[str, Any] | None = None
+
+    def is_unanswered(self, at: float) -> bool:
+        return self.lost_ok or self.sms is None or self.sms["t"] > at
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One segment that the network took. ``open``: nobody could know that it did."""
+    """One segment that the network took. ``open``: the agent could not know that it did."""
 
     at: float
     to: str
@@ -42,7 +57,6 @@ class Segment:
     text: str | None
     octets: bytes
     life: int
-    lost_ok: bool
     open: bool
 
     def is_of(self, phone: str, body: bytes) -> bool:
@@ -52,81 +66,84 @@ class Segment:
         return self.octets in body if self.text is None else self.text in body.decode()
 
 
-@dataclass(slots=True)
-class _Entered:
-    """From AT+CMGS to what the network said; None: not yet."""
-
-    pdu_at: float | None = None
-    answered_at: float | None = None
-    lost_ok: bool = False
-    record: dict[str, Any] | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Account:
-    """``phases``: for each life that was killed, its phase; ``nameless``: lives killed at an AT+CMGS without a PDU."""
+    """``phases``: of each kill, in its order; ``nameless``: lives killed at an AT+CMGS that no PDU followed.
+
+    ``faults``: PDUs that had left though the store did not have them as handed over.
+    """
 
     segments: tuple[Segment, ...]
     phases: tuple[str, ...]
     nameless: tuple[int, ...]
+    faults: tuple[str, ...]
 
 
 def account(records: Sequence[dict[str, Any]], lives: Sequence[Life]) -> Account:
-    """Everything the network took, life by life."""
-    segments: list[Segment] = []
-    phases: list[str] = []
-    nameless: list[int] = []
-    for number, (life, entered) in enumerate(zip(lives, _by_life(records, lives), strict=True)):
-        sent = [each for each in entered if each.record is not None]
-        segments += [_segment(each, number, life, is_last=each is sent[-1]) for each in sent]
-        if life.ended is None:
-            continue
-        phases.append(_phase(entered, life.ended))
-        if entered and entered[-1].pdu_at is None:
-            nameless.append(number)
-    return Account(tuple(segments), tuple(phases), tuple(nameless))
+    """Everything the network took, in its order, and what each kill met."""
+    entered = _entered(records, lives)
+    of_life = [[each for each in entered if each.life == number] for number in range(len(lives))]
+    killed = [number for number, life in enumerate(lives) if life.ended is not None]
+    segments = [
+        _segment(each, lives[each.life], of_life[each.life]) for each in entered if each.sms is not None
+    ]
+    return Account(
+        segments=tuple(segments),
+        phases=tuple(_phase(of_life[number], lives[number].ended or 0.0) for number in killed),
+        nameless=tuple(n for n in killed if of_life[n] and of_life[n][-1].pdu_at is None),
+        faults=tuple(_unforeseen(segments, of_life, lives)),
+    )
 
 
-def _by_life(records: Sequence[dict[str, Any]], lives: Sequence[Life]) -> list[list[_Entered]]:
+def _entered(records: Sequence[dict[str, Any]], lives: Sequence[Life]) -> list[Entered]:
     ends = [life.began + _LATE_S for life in lives[1:]] + [float("inf")]
-    found: list[list[_Entered]] = [[] for _ in lives]
-    number = 0
+    entered: list[Entered] = []
+    life = 0
     for record in records:
-        while record["t"] >= ends[number]:
-            number += 1
-        mine = found[number]
+        while record["t"] >= ends[life]:
+            life += 1
         match record["ev"]:
             case "cmd" if record["line"].upper().startswith("AT+CMGS="):
-                mine.append(_Entered())
+                entered.append(Entered(life))
             case "pdu":
-                mine[-1].pdu_at = record["t"]
+                entered[-1].pdu_at = record["t"]
             case "fault" if record["kind"] == "lost_ok":
-                mine[-1].lost_ok = True
-            case "sms":
-                # The network may take it while the next agent is already there: it belongs to whom its PDU came from.
-                each = next(e for e in reversed([e for one in found for e in one]) if e.pdu_at is not None)
-                assert each.record is None, "the network took two segments for one PDU"
-                each.record, each.answered_at = record, record["t"]
-    return found
+                entered[-1].lost_ok = True
+            case "sms":  # perhaps while the next agent is there already
+                with_network = next(each for each in reversed(entered) if each.pdu_at is not None)
+                assert with_network.sms is None, "the network took two segments for one PDU"
+                with_network.sms = record
+    return entered
 
 
-def _segment(entered: _Entered, number: int, life: Life, *, is_last: bool) -> Segment:
-    record = entered.record
-    assert record is not None
-    assert entered.pdu_at is not None
-    unsettled = (
-        is_last
-        and life.ended is not None
-        and (entered.answered_at is None or life.ended < entered.answered_at + COMMITTED_WITHIN_S)
-    )
+def _segment(entered: Entered, life: Life, of_life: Sequence[Entered]) -> Segment:
+    sms, at = entered.sms, entered.pdu_at
+    assert sms is not None
+    assert at is not None
+    is_last = entered is [each for each in of_life if each.pdu_at is not None][-1]
+    unsettled = is_last and life.ended is not None and entered.is_unanswered(life.ended - COMMITTED_WITHIN_S)
     return Segment(
-        at=entered.pdu_at, to=record["to"], part=record["parts"][0], total=record["parts"][1],
-        text=record["text"], octets=bytes.fromhex(record["ud"]), life=number,
-        lost_ok=entered.lost_ok, open=entered.lost_ok or unsettled,
+        at=at, to=sms["to"], part=sms["parts"][0], total=sms["parts"][1], text=sms["text"], octets=bytes.fromhex(sms["ud"]),
+        life=entered.life, open=entered.lost_ok or unsettled,
     )  # fmt: skip
 
 
-def _phase(entered: Sequence[_Entered], killed: float) -> str:
+def _unforeseen(
+    segments: Sequence[Segment], of_life: Sequence[Sequence[Entered]], lives: Sequence[Life]
+) -> list[str]:
+    """What the network had, unanswered, when its agent was killed: the store must have known that it was on its way."""
+    last = {segment.life: segment for segment in segments}
+    faults = []
+    for number, segment in last.items():
+        life, entered = lives[number], of_life[number][-1]
+        if life.ended is None or not entered.is_unanswered(life.ended + _DYING_S) or entered.pdu_at is None:
+            continue
+        if not any(segment.is_of(*handed) for handed in life.handed):
+            faults.append(f"kill {number + 1}: a PDU had left that the store did not have as handed over")
+    return faults
+
+
+def _phase(entered: Sequence[Entered], killed: float) -> str:
     before, at_prompt, with_network, lost, behind = PHASES
     if not entered:
         return before
@@ -135,18 +152,4 @@ def _phase(entered: Sequence[_Entered], killed: float) -> str:
         return at_prompt
     if last.lost_ok:
         return lost
-    return behind if last.answered_at is not None and last.answered_at <= killed else with_network
-
-
-def unforeseen(found: Account, lives: Sequence[Life]) -> list[str]:
-    """Where the network had a segment without an answer at a kill, the store must have had it as handed over."""
-    faults = []
-    for number, life in enumerate(lives):
-        mine = [segment for segment in found.segments if segment.life == number]
-        if life.ended is None or not mine or number in found.nameless:
-            continue
-        last = mine[-1]
-        is_answered = not last.lost_ok and last.open is False
-        if not is_answered and last.lost_ok and not any(last.is_of(*handed) for handed in life.handed):
-            faults.append(f"kill {number + 1}: a PDU had left that the store did not have as handed over")
-    return faults
+    return with_network if last.is_unanswered(killed) else behind
