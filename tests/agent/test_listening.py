@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from till import Till, moment
 
 from tillbell_agent.listening import Listener
+from tillbell_agent.pos.escpos import EscPos
 from tillbell_agent.pos.registry import DialectSettings, make_dialect
 from tillbell_agent.shell.log import Log
 from tillbell_agent.shell.ports import LineSettings, ListenPort, PortError, TalkPort
@@ -175,3 +176,60 @@ def test_what_the_disk_did_not_take_before_the_end_is_said_to_be_lost(cable: Cab
     listener.close(0.0, moment(0.0))
     assert "event_lost source=printer number=1" in said.getvalue()
     assert listener.counts["lost"] == 1
+
+
+class Plugs:
+    """Ports that give octets once and are then pulled; ``open`` plugs the next one in."""
+
+    def __init__(self, *octets: bytes) -> None:
+        self._octets = list(octets)
+
+    def open(self) -> "Plugs":
+        return self
+
+    def fileno(self) -> int:
+        return -1
+
+    def read(self) -> bytes:
+        octets, self._octets[0] = self._octets[0], b""
+        if not octets:
+            del self._octets[0]
+            raise PortError("/dev/x: unplugged")
+        return octets
+
+    def close(self) -> None: ...
+
+
+def slip(copy: str) -> bytes:
+    """A slip in the order that terminals print: numbers first, the amount last."""
+    text = (
+        f"老王面馆\n{copy}\n终端编号:12345678\n批次号:000003\n凭证号:000012\n交易类型:消费\n卡号:622576******6691\n"
+        "参考号:103015000012\n日期时间:2026/11/21 12:00:01\n金额:RMB 126.50\n谢谢惠顾\n"
+    )
+    return b"\x1b@" + text.encode("gb18030") + b"\x1dV\x00"
+
+
+def test_a_cable_pulled_in_a_second_copy_and_plugged_in_again_tells_no_second_sale(tmp_path: Path) -> None:
+    """Wherever it is pulled: the rest is told as another only where not even a number or time stands in it."""
+    till = Till(tmp_path / "state", ("owner",))
+    source, second = till.config.sources[0], slip("持卡人存根")
+    time_line = second.index("日期时间".encode("gb18030"))
+    told_again = []
+    for cut in range(3, len(second) - 3):
+        till.register.connection.execute("DELETE FROM heard")
+        till.register.connection.execute("DELETE FROM ledger")
+        plugs = Plugs(slip("商户存根") + second[:cut], second[cut:])
+        listener = Listener(
+            source, "CNY", EscPos(DialectSettings()), till.register, plugs.open, Log(io.StringIO())
+        )
+        listener.open(0.0)
+        listener.readable(0.0, moment(0.0))
+        listener.readable(1.0, moment(1.0))
+        assert listener.line.port is None
+        listener.tick(3.0, moment(3.0))
+        listener.readable(3.0, moment(3.0))
+        listener.tick(9.0, moment(9.0))
+        entries = till.register.ledger.recent(9)
+        assert {entry.transaction.amount_minor for entry in entries} == {12650}, cut
+        told_again += [cut] * (len(entries) > 1)
+    assert all(cut > time_line for cut in told_again), told_again

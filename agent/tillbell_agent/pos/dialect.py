@@ -24,8 +24,8 @@ class TransactionCompleted:
 
     ``key`` identifies it for ever within its source (terminal, numbers, amount, time): the same key heard again is the
     same transaction (a second copy, a repeated frame). None: the bytes hold nothing that tells this transaction from
-    the next of the same amount, so each is a transaction of its own. ``fragment``: its beginning was not heard, so its
-    key may lack what another copy of the same receipt has.
+    the next of the same amount, so each is a transaction of its own. ``fragment``: its beginning or its end was not
+    heard, so its key may lack what another copy of the same receipt has.
     """
 
     transaction: Transaction
@@ -80,4 +80,7 @@ class Dialect(Protocol):
         """Let time pass: an idle line ends a job, a missing answer makes a transaction "not confirmed"."""
 
     def close(self, now: float) -> list[DialectEvent]:
-        """The line ends here (end of a file, a pulled cable): what was complete enough comes out."""
+        """The line ends or breaks here (end of a file, a pulled cable): what was complete enough comes out.
+
+        What comes afterwards, if the cable is plugged in again, may begin anywhere.
+        """

@@ -48,6 +48,7 @@ _WIDTH_CONTROLS = frozenset(
 )  # SO and SI, which older printers take for widths, are no damaged digits
 _ITALICS = frozenset({b"\x1b4", b"\x1b5"})
 _WHOLE_NUMBER = re.compile(r"\d[.,]\d{2,3}$")
+_LAST_NUMBER = re.compile(r"\d[\d.,:/* -]*$")
 
 
 _Value = TypeVar("_Value")
@@ -154,14 +155,24 @@ class EscPos:
 
     def tick(self, now: float) -> list[DialectEvent]:
         deadline = self.next_deadline()
-        return self.close(now) if deadline is not None and now >= deadline else []
+        return self._fall_silent() if deadline is not None and now >= deadline else []
 
     def close(self, now: float) -> list[DialectEvent]:  # noqa: ARG002
-        """Silence: the job ends, and a command that is not complete is given up."""
+        """The line breaks: nobody hears the end of this job, and what comes next may begin anywhere."""
+        events = self._fall_silent()
+        self._beginning_heard = self._whole = False
+        return [
+            replace(event, fragment=True) if isinstance(event, TransactionCompleted) else event
+            for event in events
+        ]
+
+    def _fall_silent(self) -> list[DialectEvent]:
+        """The job ends, and a command that is not complete is given up."""
         given_up = self._tokenizer.abandon()
         self._desynced += given_up
         if self._line or self._line_text:
-            self._stretch(_UNREADABLE)  # the line was not printed to its end: its last number may lack digits
+            self._stretch("")  # the line was not printed to its end: its last number or time may lack digits
+            self._line_text = _LAST_NUMBER.sub(_without_value, self._line_text) + _UNREADABLE
         events = self._end_job() + self._take_fragment()
         if given_up:
             self._beginning_heard = self._whole = False  # what follows may be the rest of that command
@@ -321,6 +332,11 @@ class EscPos:
             return event
         named, self._previous = self._reader.copy_content(lines)
         return Ignored("copy") if named and previous == self._previous else event
+
+
+def _without_value(number: re.Match[str]) -> str:
+    """A number that shows where it stood, but has no value: a damaged amount is told, as unknown."""
+    return re.sub(r"(?=\d)", _UNREADABLE, number.group())
 
 
 def _split_at_gaps(lines: list[str]) -> list[list[str]]:
