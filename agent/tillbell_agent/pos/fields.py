@@ -16,6 +16,7 @@ from tillbell_agent.pos.words import WordTree, is_cjk, lower
 _AFTER_LABEL = re.compile(
     r"\s*(?:[(\[【](?=[^()\[\]\d]*[^\W\d_])[^()\[\]【】\d]{1,40}[)\]】])?(?:[\s:#=№>]|\.{2,}|\.(?!\d))*"
 )
+_WIDE_GAP = re.compile(r"\s{3,}")
 _STRONG = re.compile(r"\s*(?:[(\[][^()\[\]\d]{1,40}[)\]])?\s*\.?[:#=]")
 _PRICE = re.compile(r"\d[.,]\d{1,3}(?!\d)")
 _LETTER = re.compile(r"[^\W\d_]")
@@ -34,8 +35,12 @@ class Labelled:
 
 
 def normal_line(text: str) -> str:
-    """NFKC (fullwidth forms and signs become plain ones), without DEL and without space around."""
-    return text.strip() if text.isascii() else unicodedata.normalize("NFKC", text).strip()
+    """NFKC (fullwidth forms and signs become plain ones), without space around, and no gap wider than a column's.
+
+    Wider gaps mean no more than two spaces do, and patterns that try each of their places would take minutes.
+    """
+    text = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    return _WIDE_GAP.sub("  ", text.strip())
 
 
 class FieldFinder:

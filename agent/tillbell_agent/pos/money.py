@@ -31,17 +31,18 @@ _MARKS = {
     "US$": "USD", "HK$": "HKD", "NT$": "TWD", "S$": "SGD", "A$": "AUD", "C$": "CAD", "R$": "BRL", "₹": "INR",
     "Rs.": "INR", "Rs": "INR", "Rp": "IDR", "RM": "MYR", "฿": "THB", "₫": "VND", "₱": "PHP", "₽": "RUB", "₺": "TRY",
     "₪": "ILS", "₦": "NGN", "₴": "UAH", "zł": "PLN", "Kč": "CZK", "Ksh": "KES", "Fr.": "CHF", "Euro": "EUR",
-    **{code: code for code in _EXPONENT_0 | _EXPONENT_2 | _EXPONENT_3},
+    "ZŁ": "PLN", "KČ": "CZK", **{code: code for code in _EXPONENT_0 | _EXPONENT_2 | _EXPONENT_3},
 }  # fmt: skip
 _MARK_OF = {mark.casefold(): code for mark, code in _MARKS.items()}
-_MARK = "|".join(re.escape(mark) for mark in sorted([*_MARKS, "$", "¥"], key=len, reverse=True))
+# Case is ASCII's alone: in Turkish, İSK is a discount and not the króna.
+_MARK = f"(?a:{'|'.join(re.escape(mark) for mark in sorted([*_MARKS, '$', '¥'], key=len, reverse=True))})"
 # What may stand directly before an amount. Anything else there (a letter, a digit, U+FFFD for an octet that could not
 # be decoded), or a sign between digits, may be a damaged digit, and then the number is not read.
 _BOUND = r"(?:^|(?<!\d[^\s])(?:(?<=[\s:=*()\[\]\-−_>\u3000-\u9fff\uac00-\ud7a3])|(?<=\.\.)))"
-_AMOUNT = re.compile(
-    rf"(?:{_BOUND}(?P<open>\()?(?P<minus>[-−])?\s*(?:(?P<before>{_MARK}):?)?\s*(?P<minus2>[-−])?[*\s]*)"
-    r"(?P<number>\d+(?:[.,'’]\d+)*)"
-    rf"(?:\s*(?P<after>{_MARK})(?![A-Za-z]))?\s*(?P<minus3>[-−])?(?:,-+)?\)?[\s*.。;#=]*$",
+_AMOUNT = re.compile(  # each part takes all it can, once and for all: a row of stars may be as long as a line
+    rf"(?:{_BOUND}(?P<open>\()?(?P<minus>[-−])?\s*+(?:(?P<before>{_MARK}):?)?\s*+(?P<minus2>[-−])?[*\s]*+)"
+    r"(?P<number>\d++(?:[.,'’]\d++)*+)"
+    rf"(?:\s*+(?P<after>{_MARK})(?![A-Za-z]))?\s*+(?P<minus3>[-−])?(?:,-++)?\)?[\s*.。;#=]*+$",
     re.IGNORECASE,
 )
 _ONE_SPACE_BEFORE = re.compile(r"(?:^|[^\d.,])(\d{1,3}(?: \d{3})*) $|\d $")

@@ -39,7 +39,7 @@ _NUMBER = re.compile(r"\w(?:[\w\-/]*\w)?")
 _CODE = re.compile(r"[0-9A-Za-z]{2,8}(?![\w-])")
 _PRICE = re.compile(r"\d[.,]\d\d(?!\d)")
 _MASKED = re.compile(
-    r"(?<![\w*#•·])(?:\d{4,8}[ -]?)?(?:[*#•·xX]{2,}[ -]?)+(?P<tail>\d{4})(?![\d*#•·]|[ -]?[*#•·]{2})"
+    r"(?<![\w*#•·])(?:\d{4,8}[ -]?)?[*#•·xX]{2,}(?:[ -][*#•·xX]{2,})*[ -]?(?P<tail>\d{4})(?![\d*#•·]|[ -]?[*#•·]{2})"
 )
 _SCHEMES = {
     "visa": "visa", "mastercard": "mastercard", "master card": "mastercard", "maestro": "maestro", "amex": "amex",
@@ -49,6 +49,10 @@ _SCHEMES = {
 _SCHEME = re.compile(
     "|".join(rf"(?<![a-z]){name}(?![a-z])" for name in sorted(_SCHEMES, key=len, reverse=True)), re.I
 )
+_DOTTED_I = {
+    ord("İ"): "i",
+    ord("ı"): "i",
+}  # the letters that re.I holds equal to i and lower() does not: VİSA
 _LONG_NUMBER = 8  # characters of a number that a shop does not use twice
 
 
@@ -319,7 +323,7 @@ class _Receipt:
         lines += [line for line in self._lines if _MASKED.search(line)]
         for text in [*lines, method or ""]:
             if match := _SCHEME.search(text):
-                return _SCHEMES[match.group().lower()]
+                return _SCHEMES[match.group().translate(_DOTTED_I).lower()]
         return None
 
 
