@@ -208,7 +208,7 @@ class Run:
         """(phone, body) of what the store of a dead agent has as handed over, without an answer."""
         query = (
             "SELECT phone, CAST(body AS BLOB) FROM message m JOIN segment s ON s.message_id = m.id"
-            " WHERE m.state = 'claimed' AND s.state = 'handed'"
+            " WHERE m.state = 'claimed' AND s.state = 'handed' AND s.part >= 0"
         )
         with contextlib.closing(sqlite3.connect(f"file:{self._store}?mode=ro", uri=True)) as connection:
             return tuple((str(phone), bytes(body)) for phone, body in connection.execute(query))
