@@ -26,7 +26,7 @@ LAYERS = (
     ("tillbell_protocol.link",),
     ("tillbell_protocol",),
     ("notify", "pos", "modem", "retry", "config*", "moment", "finding", "incoming", "spelling"),
-    ("shell", "outbox", "inbox", "ledger", "database", "pairings", "store_health", "rescue", "retention"),
+    ("shell", "outbox", "segment_rows", "inbox", "ledger", "database", "pairings", "store_health", "rescue", "retention"),
     # What the runner wires together.
     (
         "register",
@@ -52,7 +52,7 @@ OUTSIDE_WORLD = frozenset(
 )
 RANDOMNESS = frozenset({"random", "secrets", "uuid"})
 MAY_TOUCH_THE_WORLD = ("shell", "cli", "sim", "console", "collector")
-MAY_HOLD_SQL = ("outbox", "inbox", "ledger", "database", "pairings", "rescue", "retention")
+MAY_HOLD_SQL = ("outbox", "segment_rows", "inbox", "ledger", "database", "pairings", "rescue", "retention")
 PURE = ("notify", "pos", "modem", "retry", "incoming")
 SQL = re.compile(
     r"\b(SELECT\s.+\sFROM|INSERT\s+(OR\s+\w+\s+)?INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM|CREATE\s+TABLE|PRAGMA)\b",

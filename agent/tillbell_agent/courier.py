@@ -23,10 +23,10 @@ from tillbell_agent.modem.events import (
 )
 from tillbell_agent.modem.results import AnswerClass, classify
 from tillbell_agent.modem.session import Session
-from tillbell_agent.moment import Moment
-from tillbell_agent.outbox import LONGEST_PAUSE_S, Message, Outbox, State
+from tillbell_agent.moment import Moment, earliest
+from tillbell_agent.outbox import Message, Outbox, State
 from tillbell_agent.register import Register
-from tillbell_agent.retry import Action, ActionKind, Outcome, next_action
+from tillbell_agent.retry import AGAINST_MESSAGE, Action, ActionKind, Outcome, next_action, outcome_of
 from tillbell_agent.routes import Routes
 from tillbell_agent.segments import Journey, age_s, message_and_part, split, submit
 from tillbell_agent.shell.log import Log, short_number
@@ -38,6 +38,8 @@ from tillbell_protocol.sms.address import Address
 LEASE_S = 60.0
 # The wall clock may jump: a pause that it ends is looked at this often all the same.
 _LONGEST_LOOK_S = 60.0
+# What can no longer be sent is ended so much at a time: the terminals' lines are read between two turns.
+_MOST_ENDED_AT_ONCE = 100
 # A prompt comes within milliseconds. What dies with the agent meanwhile has an open answer, as it had until then.
 _JOIN_S = 0.1
 
@@ -88,12 +90,12 @@ class Courier:
         if self._stopping:
             return None
         if not self.session.ready:
-            return _earliest(self._repeat_look_at, self._lease_ends, self._answers.may_wait_until)
+            return earliest(self._repeat_look_at, self._lease_ends, self._answers.may_wait_until)
         waits = self._ahead is not None if self._journey is None else not self._journey.with_modem
         changed = self._seen is None or self._outbox.revision != self._seen[0]
         look_at = self._held_until if waits or changed else self._look_at
         look_at = None if look_at is None else max(look_at, self._held_until)
-        return _earliest(look_at, self._repeat_look_at, self._answers.may_wait_until)
+        return earliest(look_at, self._repeat_look_at, self._answers.may_wait_until)
 
     @property
     def _lease_ends(self) -> float | None:
@@ -112,7 +114,8 @@ class Courier:
         if self._stopping or self._undecided:
             return
         if self._repeat_look_at is not None and now >= self._repeat_look_at:
-            self._repeat_due(now, moment)
+            wait_s = self._register.repeat_due(moment)
+            self._repeat_look_at = None if wait_s is None else now + min(wait_s, _LONGEST_LOOK_S)
         is_held = now < self._held_until
         with_modem = self._journey is not None and self._journey.with_modem
         self._routes.told(self.name, now, ready=self.session.ready or with_modem, held=is_held)
@@ -126,12 +129,14 @@ class Courier:
             self._send(now, moment)
             return
         self.trouble = None
-        while self._journey is None:
+        for _ in range(_MOST_ENDED_AT_ONCE):
+            if self._journey is not None:
+                return
             self._ahead = message = self._ahead or self._reserve(now, moment)
             if message is None:
                 return
             message = self._outbox.find(message.id) or message  # the clock may have been set meanwhile
-            done = self._outbox.parts_sent(message.id, self.name)
+            done = self._outbox.segments.taken(message.id, self.name)
             self._ahead = None
             self._start(message, done, now, moment)
 
@@ -139,9 +144,7 @@ class Courier:
         """The modem cannot send: what nobody began is another's at once, what it began when the lease ends."""
         if self._not_ready_since is None:
             self._not_ready_since = now
-        if self._ahead is not None:
-            self._outbox.release(self._ahead.id)
-            self._ahead = None
+        self._release_ahead()
         journey, ends = self._journey, self._lease_ends
         if journey is None or ends is None or now < ends:
             return
@@ -150,6 +153,11 @@ class Courier:
         self._answers.add(
             lambda: self._outbox.requeue(message_id, moment.unix, word, moment.unix), release=message_id
         )
+
+    def _release_ahead(self) -> None:
+        if self._ahead is not None:
+            self._outbox.release(self._ahead.id)
+            self._ahead = None
 
     def on_event(self, event: ModemEvent, now: float, moment: Moment) -> None:
         """One event of the session."""
@@ -162,8 +170,8 @@ class Courier:
             case SegmentRefused(_, code_kind, code):
                 answer = classify(code_kind, code)
                 word = f"{code_kind} {code}" if code is not None else code_kind
-                outcome = Outcome.UNKNOWN if answer is AnswerClass.OUTCOME_UNKNOWN else Outcome.REFUSED
-                self._failed(outcome, answer, word, now, moment)
+                is_out = self._journey is not None and self._journey.handed_over
+                self._failed(outcome_of(answer, handed_over=is_out), answer, word, now, moment)
             case SegmentUnknown(_, why):
                 self._failed(Outcome.UNKNOWN, None, why, now, moment)
             case SegmentNotSent(_, why):
@@ -203,20 +211,8 @@ class Courier:
             self._seen = seen
             due_at = self._outbox.next_due_at(moment.unix)
             due = None if due_at is None else now + min(max(due_at - moment.unix, 0.5), _LONGEST_LOOK_S)
-            self._look_at = _earliest(due, self._routes.next_change(now))
+            self._look_at = earliest(due, self._routes.next_change(now))
         return message
-
-    def _repeat_due(self, now: float, moment: Moment) -> None:
-        """Repeat, marked, what no report has settled in time."""
-        look_at = None
-        with transaction(self._register.connection):
-            for message in self._outbox.to_repeat():
-                wait_s = message.not_before - moment.unix
-                if 0 < wait_s <= LONGEST_PAUSE_S:
-                    look_at = now + min(wait_s, _LONGEST_LOOK_S)
-                    break
-                self._register.repeat_text(message, moment.unix, moment)
-        self._repeat_look_at = look_at
 
     def _start(self, message: Message, done: set[int], now: float, moment: Moment) -> None:
         try:
@@ -263,7 +259,7 @@ class Courier:
                 self._answers.change()
                 if not journey.claimed:
                     self._outbox.claim(message_id, self.name, moment.unix)
-                self._outbox.hand_over(message_id, journey.parts_left[0], self.name, moment.unix)
+                self._outbox.segments.hand_over(message_id, journey.parts_left[0], self.name, moment.unix)
         except StoreError:
             self.session.withdraw(now)  # what cannot be made durable is not sent
             raise
@@ -278,21 +274,20 @@ class Courier:
     def _sent(self, tag: int, mr: int, now: float, moment: Moment) -> None:
         message_id, part = message_and_part(tag)
         self.sent += 1
-        self._answers.add(lambda: self._outbox.segment_sent(message_id, part, mr, moment.unix))
+        self._answers.add(lambda: self._outbox.segments.sent(message_id, part, self.name, mr, moment.unix))
         journey = self._journey
         if journey is None:
             return
         journey.parts_left.pop(0)
         journey.with_modem = False
+        if not journey.parts_left:
+            self._answers.add(lambda: self._reports.all_accepted(message_id, moment), release=message_id)
+        self._answers.add(lambda: self._reports.answered(moment))
         self._answers.may_wait_until = now + _JOIN_S
         if journey.parts_left:
             self.pump(now, moment)
             return
         self._log.info("message_sent", id=message_id, to=short_number(journey.message.phone), modem=self.name)
-        self._answers.add(
-            lambda: self._outbox.mark(message_id, State.SENT, "accepted", moment.unix), release=message_id
-        )
-        self._answers.add(lambda: self._reports.answered(moment))
         self._journey = None
         self.pump(now, moment)
 
@@ -303,6 +298,9 @@ class Courier:
         if journey is None:
             return
         message = journey.message
+        if journey.handed_over and outcome is not Outcome.UNKNOWN:
+            part = journey.parts_left[0]
+            self._answers.add(lambda: self._outbox.segments.not_sent(message.id, part))
         self._undecided = True
         self._log.warning(
             "segment_failed", id=message.id, modem=self.name, outcome=outcome.name.lower(), answer=word
@@ -330,6 +328,7 @@ class Courier:
         if outcome is Outcome.UNKNOWN and self._is_incomplete(message):
             outcome = Outcome.NOT_SENT  # whatever became of this part, nobody can have read the message
         unknowns = message.unknowns + (outcome is Outcome.UNKNOWN)
+        refusals = message.refusals + (outcome is Outcome.REFUSED and answer in AGAINST_MESSAGE)
         action = next_action(
             outcome=outcome,
             answer=answer,
@@ -337,6 +336,7 @@ class Courier:
             message_format=message.format,
             attempts=attempts,
             unknowns=unknowns,
+            refusals=refusals,
             age_s=age_s(message, moment),
             lifetime_s=message.expires_at - message.created_at,
             jitter=self._jitter(),
@@ -347,11 +347,13 @@ class Courier:
             )
         if unknowns != message.unknowns:
             self._outbox.count_unknown(message.id)
+        if refusals != message.refusals:
+            self._outbox.count_refusal(message.id)
         self._act(action, message, word, now, moment)
 
     def _is_incomplete(self, message: Message) -> bool:
         """Whether a part of this copy has never left: no phone can have it whole, and the missing part may follow."""
-        handed_over = self._outbox.parts_handed_over(message.id, message.modem or self.name)
+        handed_over = self._outbox.segments.handed_over(message.id, message.modem or self.name)
         return len(handed_over) < len(split(message))
 
     def _act(self, action: Action, message: Message, word: str, now: float, moment: Moment) -> None:
@@ -366,10 +368,11 @@ class Courier:
                 self._outbox.requeue(message.id, due, word, moment.unix)
                 self.session.sweep(now)
             case ActionKind.HOLD_SIM:
-                if self._routes.others(self.name, now):
-                    due = moment.unix
+                # Due no later than the hold ends, or what stands behind it would go first.
+                due = moment.unix + (0 if self._routes.others(self.name, now) else int(action.delay_s))
                 self._outbox.requeue(message.id, due, word, moment.unix)
                 self._held_until = now + action.delay_s
+                self._release_ahead()  # what was held stands before it again
                 self._routes.told(self.name, now, ready=self.session.ready, held=True)
                 self.trouble = f"held for {action.delay_s:.0f} s: {word}"
             case ActionKind.SEND_AGAIN_MARKED:
@@ -385,7 +388,7 @@ class Courier:
                 self._outbox.mark(message.id, State.UNKNOWN, word, moment.unix)
 
     def _settle_interrupted(self, message: Message, now: float, moment: Moment) -> None:
-        if self._outbox.open_parts(message.id):
+        if self._outbox.segments.open(message.id):
             word = "the agent ended before the modem answered"
             self._decide(message, message.attempts, Outcome.UNKNOWN, None, word, now, moment)
         elif self._reports.all_sent(message):
@@ -394,7 +397,3 @@ class Courier:
             self._outbox.requeue(
                 message.id, moment.unix, "interrupted before it was handed over", moment.unix
             )
-
-
-def _earliest(*times: float | None) -> float | None:
-    return min((time for time in times if time is not None), default=None)

@@ -158,6 +158,7 @@ END;
 
 # Segments of a try that was repeated keep their rows, under a part below 0, for the reports that still come.
 _VERSION_EARLIER_TRIES = """
+ALTER TABLE message ADD COLUMN refusals INTEGER NOT NULL DEFAULT 0;  -- those that speak against the message itself
 CREATE INDEX segment_earlier ON segment (modem, at) WHERE part < 0 AND state = 'handed';
 """
 

@@ -28,3 +28,8 @@ class Moment:
     def day(self) -> date:
         """The shop's calendar day, which daily totals count by."""
         return self.local.date()
+
+
+def earliest(*times: float | None) -> float | None:
+    """The first of some deadlines, None standing for one that there is not."""
+    return min((time for time in times if time is not None), default=None)

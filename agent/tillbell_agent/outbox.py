@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from tillbell_agent.segment_rows import SegmentRows
+
 # The order in which classes leave when several wait.
 PRIORITY = {"alert": 0, "service": 1, "txn": 2, "report": 3, "receipt": 4, "promo": 5}
 # Longest pause that is ever ordered between tries. A not_before further away than this means that the clock has
@@ -22,7 +24,7 @@ _MOST_AT_ONCE = 2000
 
 _COLUMNS = (
     "id, recipient, phone, format, class, state, ledger_id, counter, body, left_out,"
-    " created_at, expires_at, not_before, attempts, unknowns, repeated, modem, last_answer, updated_at"
+    " created_at, expires_at, not_before, attempts, unknowns, refusals, repeated, modem, last_answer, updated_at"
 )
 
 
@@ -69,6 +71,7 @@ class Message:
     not_before: int  # 0: at once (queued), or never again (unknown)
     attempts: int
     unknowns: int
+    refusals: int  # that speak against the message itself
     repeated: bool
     modem: str | None
     last_answer: str | None
@@ -105,6 +108,7 @@ class Outbox:
     def __init__(self, connection: sqlite3.Connection, before: "Outbox | None" = None) -> None:
         """``before``: what this process used until its store was set aside; its reservations hold."""
         self._connection = connection
+        self.segments = SegmentRows(connection)
         self._reserved: set[int] = set() if before is None else before._reserved
         # Counts what may have made a message due, so that nobody has to poll.
         self.revision: int = 0 if before is None else before.revision + 1
@@ -180,42 +184,6 @@ class Outbox:
         ).fetchone()
         return None if row[0] is None else int(row[0])
 
-    def hand_over(self, message_id: int, part: int, modem: str, now: int) -> None:
-        """From here the outcome of a segment is open: to be durable before its last octet is written."""
-        self._supersede(message_id, "part = ?", part, tries_ago=1)  # this try is counted already
-        self._connection.execute(
-            "INSERT OR REPLACE INTO segment VALUES (?, ?, 'handed', NULL, ?, ?)",
-            (message_id, part, modem, now),
-        )
-
-    def segment_sent(self, message_id: int, part: int, mr: int, now: int) -> None:
-        """The network took a segment under the message reference ``mr``."""
-        self._connection.execute(
-            "UPDATE segment SET state = 'sent', mr = ?, at = ? WHERE message_id = ? AND part = ?",
-            (mr, now, message_id, part),
-        )
-
-    def parts_sent(self, message_id: int, modem: str) -> set[int]:
-        """The parts (from 0) of a message that the network has taken from ``modem``: they are not sent again by it.
-
-        Parts from two numbers never become one message on a phone, so another modem begins at the first part.
-        """
-        query = (
-            "SELECT part FROM segment WHERE message_id = ? AND part >= 0 AND modem = ?"
-            " AND state IN ('sent', 'delivered')"
-        )
-        return {row[0] for row in self._connection.execute(query, (message_id, modem))}
-
-    def parts_handed_over(self, message_id: int, modem: str) -> set[int]:
-        """The parts of the present copy that ``modem`` was given, whatever became of them."""
-        query = "SELECT part FROM segment WHERE message_id = ? AND part >= 0 AND modem = ?"
-        return {row[0] for row in self._connection.execute(query, (message_id, modem))}
-
-    def open_parts(self, message_id: int) -> set[int]:
-        """The parts whose outcome is open: handed over, no answer."""
-        query = "SELECT part FROM segment WHERE message_id = ? AND part >= 0 AND state = 'handed'"
-        return {row[0] for row in self._connection.execute(query, (message_id,))}
-
     def mark(self, message_id: int, state: State, answer: str, now: int) -> None:
         """Put a message into a state that it leaves by nobody's timer, with the modem's or the network's last word."""
         self._connection.execute(
@@ -236,6 +204,10 @@ class Outbox:
             "UPDATE message SET attempts = attempts + 1, modem = ? WHERE id = ?", (modem, message_id)
         )
 
+    def count_refusal(self, message_id: int) -> None:
+        """One more answer spoke against this message itself."""
+        self._connection.execute("UPDATE message SET refusals = refusals + 1 WHERE id = ?", (message_id,))
+
     def count_unknown(self, message_id: int) -> None:
         """One more try of this message ended without an answer."""
         self._connection.execute("UPDATE message SET unknowns = unknowns + 1 WHERE id = ?", (message_id,))
@@ -251,63 +223,28 @@ class Outbox:
     def repeat(self, message_id: int, body: bytes, not_before: int, now: int) -> None:
         """Back into the queue from its first part, with a body that says it is a repetition."""
         self.revision += 1
-        self._supersede(message_id, "part >= ?", 0, tries_ago=0)
+        self.segments.supersede(message_id)
         self._connection.execute(
             "UPDATE message SET state = 'queued', body = ?, repeated = 1, not_before = ?, updated_at = ? WHERE id = ?",
             (body, not_before, now, message_id),
         )
 
-    def _supersede(self, message_id: int, which: str, part: int, *, tries_ago: int) -> None:
-        """Segments of an earlier try keep their rows under a part below 0: a report about them is not another's."""
-        self._connection.execute(
-            "UPDATE segment SET part = -1 - part - 256 * (SELECT attempts - ? FROM message WHERE id = ?)"
-            f" WHERE message_id = ? AND {which}",
-            (tries_ago, message_id, message_id, part),
-        )
-
     def report(
-        self, modem: str, mr: int, phone: str, outcome: str, now: int, *, answer_open: bool = False
+        self,
+        modem: str,
+        mr: int,
+        phone: str,
+        outcome: str,
+        *,
+        taken_at: int | None,
+        now: int,
+        answer_open: bool = False,
     ) -> Reported | None:
-        """A status report finds the segment that ``modem`` sent to ``phone`` under ``mr``; None: nobody's.
-
-        ``outcome`` is ``delivered`` or ``failed``. ``mr`` has 8 bits and wraps, hence the newest. A segment whose answer
-        was lost has no ``mr``: the report itself is its answer, unless a segment of an earlier try waits for one, or
-        ``answer_open``: one that is out now may be meant.
-        """
-        found = "SELECT s.message_id, s.part FROM segment s CROSS JOIN message m ON m.id = s.message_id"
-        row = self._connection.execute(
-            f"{found} WHERE s.modem = ? AND s.mr = ? AND s.state = 'sent' AND m.phone = ?"
-            " ORDER BY s.at DESC, s.message_id DESC LIMIT 1",
-            (modem, mr, phone),
-        ).fetchone()
-        if row is None and not answer_open:
-            row = self._connection.execute(
-                f"{found} WHERE s.part < 0 AND s.state = 'handed' AND s.modem = ? AND m.phone = ?"
-                " AND m.expires_at > ? ORDER BY s.at, s.message_id LIMIT 1",
-                (modem, phone, now),
-            ).fetchone()
-        if row is None and not answer_open:
-            row = self._connection.execute(
-                "SELECT s.message_id, s.part FROM message m CROSS JOIN segment s ON s.message_id = m.id"
-                " WHERE m.state = 'unknown' AND m.phone = ? AND s.part >= 0 AND s.modem = ? AND s.state = 'handed'"
-                " ORDER BY m.id DESC, s.at DESC LIMIT 1",
-                (phone, modem),
-            ).fetchone()
-        if row is None:
-            return None
-        self._connection.execute(
-            "UPDATE segment SET state = ? WHERE message_id = ? AND part = ?", (outcome, *row)
+        """A status report finds its segment (see ``SegmentRows.reported``), and that its message; None: nobody's."""
+        found = self.segments.reported(
+            modem, mr, phone, outcome, taken_at=taken_at, now=now, answer_open=answer_open
         )
-        return Reported(self.message(row[0]), of_this_try=row[1] >= 0)
-
-    def parts(self, message_id: int) -> tuple[int, int]:
-        """(segments handed over in this try, those of them not reported as delivered)."""
-        query = (
-            "SELECT count(*), count(*) FILTER (WHERE state != 'delivered') FROM segment"
-            " WHERE message_id = ? AND part >= 0"
-        )
-        known, undelivered = self._connection.execute(query, (message_id,)).fetchone()
-        return int(known), int(undelivered)
+        return None if found is None else Reported(self.message(found[0]), of_this_try=found[1] >= 0)
 
     def claimed(self) -> list[Message]:
         """What was claimed when the agent last ended: to be settled before anything is sent."""
@@ -367,7 +304,7 @@ class Outbox:
         for row in self._connection.execute(query, values):
             fields = list(row)
             fields[5] = State(fields[5])
-            fields[15] = bool(fields[15])
+            fields[16] = bool(fields[16])
             yield Message(*fields)
 
 

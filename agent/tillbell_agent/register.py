@@ -24,10 +24,10 @@ from tillbell_agent.database import (
 )
 from tillbell_agent.inbox import Inbox
 from tillbell_agent.ledger import Entry, Ledger
-from tillbell_agent.moment import Moment
+from tillbell_agent.moment import EARLIEST_TRUSTED, Moment
 from tillbell_agent.notify.text import TextContext, render
 from tillbell_agent.notify.wording import WORDS, method_key
-from tillbell_agent.outbox import Draft, Message, Outbox, State
+from tillbell_agent.outbox import LONGEST_PAUSE_S, Draft, Message, Outbox, State
 from tillbell_agent.pairings import Pairings, Place, Sealed
 from tillbell_agent.pos.dialect import SettlementHeard, TransactionCompleted, says_no_other
 from tillbell_agent.rescue import Rescued, rescue
@@ -169,6 +169,16 @@ class Register:
         self.more_held = released > 0
         return released
 
+    def repeat_due(self, now: Moment) -> int | None:
+        """Repeat, marked, what no report has settled in time; seconds until the next one's time comes, if there is one."""
+        with transaction(self.connection):
+            for message in self.outbox.to_repeat():
+                wait_s = message.not_before - now.unix
+                if 0 < wait_s <= LONGEST_PAUSE_S:
+                    return wait_s
+                self.repeat_text(message, now.unix, now)
+        return None
+
     def repeat_text(self, message: Message, not_before: int, now: Moment) -> None:
         """Queue a text once more, marked as a repetition; inside the caller's transaction."""
         self.outbox.repeat(message.id, self._repeated(message, now), not_before, now.unix)
@@ -210,11 +220,12 @@ class Register:
         """Cut the WAL, which holds the chain values just replaced; tried again at every turn until it is done."""
         self.wal_to_truncate = not truncate_wal(self.connection)
 
-    def clock_set(self, by: int) -> None:
-        """The wall clock was set by ``by`` seconds while the agent ran: what waits, waits as long as before."""
+    def clock_set(self, by: int, now: Moment) -> None:
+        """The wall clock was set by ``by`` seconds, to ``now``, while the agent ran: what waits, waits as long as before."""
+        was_trusted = now.unix - by >= EARLIEST_TRUSTED
         with transaction(self.connection):
-            retention.clock_set(self.connection, by)
-            self.inbox.clock_set(by)
+            retention.clock_set(self.connection, by, was_trusted=was_trusted)
+            self.inbox.clock_set(by, was_trusted=was_trusted)
         self.outbox.revision += 1
 
     def keep_house(self, now: Moment, steady_s: float = math.inf) -> None:
@@ -245,12 +256,12 @@ class Register:
 
     def _is_rest_of_newest(self, source: str, fragment: Transaction, now: Moment) -> bool:
         """Whether this is the end of another copy of what was heard last, cut off by a start of the agent or its line."""
+        if not (fragment.reference or fragment.auth_code or fragment.terminal_time):
+            return False  # an amount alone may be the next customer's: told twice is better than not told
         newest = self.ledger.newest_of(source)
         if newest is None or not says_no_other(fragment, newest.transaction):
             return False
-        if newest.heard_at is None:  # no clock tells how close they are: only a number of its own does
-            return bool(fragment.reference or fragment.auth_code)
-        return abs(now.unix - newest.heard_at) <= _COPY_WITHIN_S
+        return newest.heard_at is None or abs(now.unix - newest.heard_at) <= _COPY_WITHIN_S
 
     def _owed(self, heard: Transaction) -> Iterable[RecipientConfig]:
         """Texts ring for what moves money; sealed recipients get every transaction."""

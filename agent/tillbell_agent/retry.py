@@ -51,10 +51,13 @@ REPORT_WAIT_S = 60.0
 # How often a readable text of each class is repeated after an unknown outcome. A customer's texts never: one who
 # asked can ask again.
 REPETITIONS = {"alert": 3, "txn": 1, "report": 1, "service": 1, "receipt": 0, "promo": 0}
-# A number that was refused this often is left alone.
+# Refusals that speak against a message itself; only these count towards giving it up, whatever else befell it.
+AGAINST_MESSAGE = frozenset({AnswerClass.NUMBER, AnswerClass.OTHER})
+# So often its number may be refused, or a code without a rule, perhaps transient, may answer it.
 NUMBER_TRIES = 3
-# Codes without a rule: perhaps transient, perhaps not.
 OTHER_TRIES = 4
+# Congestion: the first message waits, and the others behind it, in their order. One that meets it oftener steps aside.
+CONGESTION_HOLDS = 3
 SIM_BUSY_S = 5.0
 # A SIM without credit, barred or locked needs a person; asking it more often only costs.
 HOLD_SIM_S = 600.0
@@ -70,6 +73,13 @@ def back_off(attempts: int, jitter: float) -> float:
     return min(pause * (1.0 + 0.25 * jitter), BACK_OFF_S[-1])
 
 
+def outcome_of(answer: AnswerClass, *, handed_over: bool) -> Outcome:
+    """Of an error: one that came instead of the prompt leaves nothing open, whatever its code says."""
+    if answer is not AnswerClass.OUTCOME_UNKNOWN:
+        return Outcome.REFUSED
+    return Outcome.UNKNOWN if handed_over else Outcome.NOT_SENT
+
+
 def next_action(
     *,
     outcome: Outcome,
@@ -78,11 +88,13 @@ def next_action(
     message_format: str,
     attempts: int,
     unknowns: int,
+    refusals: int,
     age_s: float,
     lifetime_s: float,
     jitter: float,
 ) -> Action:
-    """The one rule. ``attempts`` and ``unknowns`` count this message's tries and unknown outcomes, this one included.
+    """The one rule. ``attempts``, ``unknowns`` and ``refusals`` count this message's tries, unknown outcomes, and
+    refusals ``AGAINST_MESSAGE``, this one included.
 
     ``answer`` is the class of the refusal (None unless refused); ``message_class`` is a class of notification,
     ``message_format`` is text, sealed or armored; ``jitter`` is a random 0 … 1 of the caller's.
@@ -101,7 +113,7 @@ def next_action(
         return Action(ActionKind.LEAVE_UNKNOWN if unknowns else ActionKind.EXPIRE)
     if outcome is Outcome.NOT_SENT:
         return Action(_again(message_format, unknowns), back_off(attempts, jitter))
-    action = _after_refusal(answer, _again(message_format, unknowns), attempts, jitter)
+    action = _after_refusal(answer, _again(message_format, unknowns), attempts, refusals, jitter)
     if action.kind is ActionKind.REFUSE and unknowns:
         # This copy was refused, but an earlier one may have arrived.
         return Action(ActionKind.LEAVE_UNKNOWN, alarm=action.alarm)
@@ -126,15 +138,19 @@ def _after_unknown(
     return Action(ActionKind.SEND_AGAIN_MARKED, REPORT_WAIT_S * unknowns)
 
 
-def _after_refusal(answer: AnswerClass | None, again: ActionKind, attempts: int, jitter: float) -> Action:
+def _after_refusal(
+    answer: AnswerClass | None, again: ActionKind, attempts: int, refusals: int, jitter: float
+) -> Action:
     pause = back_off(attempts, jitter)
     match answer:
-        case AnswerClass.NETWORK:
+        case AnswerClass.CONGESTION if attempts <= CONGESTION_HOLDS:
+            return Action(ActionKind.HOLD_SIM, pause)
+        case AnswerClass.NETWORK | AnswerClass.CONGESTION:
             return Action(again, pause)
         case AnswerClass.SIM_BUSY:
             return Action(again, SIM_BUSY_S)
         case AnswerClass.NUMBER:
-            return Action(again, pause) if attempts < NUMBER_TRIES else Action(ActionKind.REFUSE, alarm=True)
+            return Action(again, pause) if refusals < NUMBER_TRIES else Action(ActionKind.REFUSE, alarm=True)
         case AnswerClass.BARRED:
             return Action(ActionKind.HOLD_SIM, HOLD_BARRED_S, alarm=True)
         case AnswerClass.SIM | AnswerClass.SERVICE_CENTRE:
@@ -148,4 +164,4 @@ def _after_refusal(answer: AnswerClass | None, again: ActionKind, attempts: int,
         case AnswerClass.STORAGE:
             return Action(ActionKind.CLEAN_STORAGE, pause)
         case _:
-            return Action(again, pause) if attempts < OTHER_TRIES else Action(ActionKind.REFUSE, alarm=True)
+            return Action(again, pause) if refusals < OTHER_TRIES else Action(ActionKind.REFUSE, alarm=True)

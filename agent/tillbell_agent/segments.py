@@ -53,7 +53,8 @@ def split(message: Message) -> list[Segment]:
 
 
 def submit(message: Message, segment: Segment, moment: Moment) -> bytes:
-    """The SMS-SUBMIT of one segment; the validity period ends when the message expires."""
+    """The SMS-SUBMIT of one segment; its validity ends at the first step of TP-VP (minutes to a week) at which the
+    message has expired."""
     left_s = max(_SHORTEST_VALIDITY_S, message.expires_at - message.created_at - age_s(message, moment))
     return SmsSubmit(
         mr=0,  # the modem counts

@@ -48,8 +48,15 @@ class StatusReports:
             return  # the service centre still tries, or does not tell
         is_early = answer_open and len(self._early) < _MOST_EARLY
         word = "delivered" if report.outcome() is Outcome.DELIVERED else "failed"
+        taken_at = report.scts.moment()
         reported = self._register.outbox.report(
-            self._modem, report.mr, report.ra.text(), word, moment.unix, answer_open=is_early
+            self._modem,
+            report.mr,
+            report.ra.text(),
+            word,
+            taken_at=None if taken_at is None else int(taken_at.timestamp()),
+            now=moment.unix,
+            answer_open=is_early,
         )
         if reported is None and is_early:
             self._early.append(tpdu)
@@ -64,15 +71,24 @@ class StatusReports:
         outbox = self._register.outbox
         if report.outcome() is not Outcome.DELIVERED:
             word = f"status report: {report.outcome().value} ({report.st.octet:#04x})"
+            self._log.warning("message_not_delivered", id=message.id, modem=self._modem, why=word)
             outbox.mark(message.id, State.REFUSED, word, moment.unix)
         elif message.state in {State.SENT, State.UNKNOWN} and self._all_delivered(message):
             outbox.mark(message.id, State.DELIVERED, "delivered", moment.unix)
+
+    def all_accepted(self, message_id: int, moment: Moment) -> None:
+        """The network has taken the last part; what it said of an earlier one meanwhile holds."""
+        outbox = self._register.outbox
+        if outbox.segments.has_failed(message_id):
+            outbox.mark(message_id, State.REFUSED, "status report: a part was not delivered", moment.unix)
+        else:
+            outbox.mark(message_id, State.SENT, "accepted", moment.unix)
 
     def late_answer(self, tag: int, mr: int, moment: Moment) -> None:
         """An answer after all: what was unknown was sent, so it need not be repeated."""
         outbox = self._register.outbox
         message_id, part = message_and_part(tag)
-        outbox.segment_sent(message_id, part, mr, moment.unix)
+        outbox.segments.sent(message_id, part, self._modem, mr, moment.unix)
         message = outbox.find(message_id)
         open_states = {State.UNKNOWN, State.QUEUED}
         if message is not None and message.state in open_states and self.all_sent(message):
@@ -82,9 +98,9 @@ class StatusReports:
         """Whether the network has taken every part of it, from the modem that began it."""
         if message.body is None or message.modem is None:
             return False
-        return len(self._register.outbox.parts_sent(message.id, message.modem)) == len(split(message))
+        return len(self._register.outbox.segments.taken(message.id, message.modem)) == len(split(message))
 
     def _all_delivered(self, message: Message) -> bool:
         parts = None if message.body is None else len(split(message))
-        known, undelivered = self._register.outbox.parts(message.id)
+        known, undelivered = self._register.outbox.segments.known(message.id)
         return not undelivered and (parts is None or known == parts)

@@ -185,14 +185,14 @@ def test_an_answer_is_kept_where_the_hand_over_it_joins_is_refused_by_the_disk(
     shift.run_until_ready()
     put(till, "one")
     put(till, "two")
-    real, calls = till.register.outbox.hand_over, itertools.count()
+    real, calls = till.register.outbox.segments.hand_over, itertools.count()
 
     def hand_over(*values: Any) -> None:
         if next(calls) == 1:
             raise StoreError("cannot write the state: disk full")
         real(*values)
 
-    monkeypatch.setattr(till.register.outbox, "hand_over", hand_over)
+    monkeypatch.setattr(till.register.outbox.segments, "hand_over", hand_over)
     with pytest.raises(StoreError):
         shift.run(60)
     assert shift.states() == ["claimed", "queued"]
@@ -328,7 +328,67 @@ def test_an_answer_that_comes_after_patience_ended_is_kept_for_the_report(shift:
     assert len(shift.shown()) == 1
 
 
-def test_a_number_that_is_refused_three_times_is_left_alone(shift: Shift, till: Till) -> None:
+def test_what_befell_a_message_before_does_not_make_one_refusal_its_last(shift: Shift, till: Till) -> None:
+    put(till)
+    for code in (42, 42, 331, 21, 111):
+        shift.machine.faults.add(Fault("refuse", code=code))
+    assert shift.run(3600, lambda: shift.states() == ["delivered"]), shift.states()
+    assert len(shift.shown()) == 1
+
+
+@pytest.mark.parametrize("code", [332, 500])
+@pytest.mark.parametrize("message_class", ["txn", "receipt"])
+def test_an_error_instead_of_the_prompt_leaves_nothing_unknown(
+    shift: Shift, till: Till, code: int, message_class: str
+) -> None:
+    put(till, message_class=message_class)
+    shift.machine.faults.add(Fault("refuse_prompt", code=code))
+    assert shift.run(30, lambda: shift.states() == ["delivered"]), shift.states()
+    assert [shown.text for shown in shift.shown()] == ["paid"], "no mark: nothing had left"
+
+
+def test_congestion_holds_all_messages_and_keeps_their_order(shift: Shift, till: Till) -> None:
+    shift.run_until_ready()
+    for word in ("one", "two", "three"):
+        put(till, word)
+    shift.machine.faults.add(Fault("congestion", count=2, code=42))
+    shift.run(12)
+    assert len(shift.logged("pdu")) == 2, "one try at a time"
+    assert shift.courier.trouble is not None
+    assert "CMS 42" in shift.courier.trouble
+    assert shift.run(60, lambda: set(shift.states()) == {"delivered"})
+    assert [shown.text for shown in shift.shown()] == ["one", "two", "three"]
+
+
+def test_a_message_that_alone_meets_congestion_stalls_the_others_for_a_while_only(
+    shift: Shift, till: Till
+) -> None:
+    put(till, "bad")
+    put(till, "good")
+    shift.machine.faults.add(Fault("refuse", code=42, count=0, number=OWNER, after=0))
+    assert shift.run(300, lambda: len(shift.logged("pdu")) >= 5)
+    assert shift.message(2).attempts > 0
+
+
+def test_a_report_that_comes_before_the_answer_of_any_part_is_not_lost(shift: Shift, till: Till) -> None:
+    shift.run_until_ready()
+    put(till, "一" * 180)
+    shift.machine.faults.add(Fault("late_ok", seconds=5))
+    assert shift.run(60, lambda: shift.states() == ["delivered"]), shift.states()
+
+
+def test_a_part_that_was_reported_as_failed_is_not_forgotten_with_the_last_answer(
+    shift: Shift, till: Till
+) -> None:
+    shift.run_until_ready()
+    put(till, "一" * 180)
+    shift.machine.faults.add(Fault("report_failed", code=70))
+    assert shift.run(60, lambda: shift.states() == ["refused"]), shift.states()
+    shift.run(60)
+    assert shift.states() == ["refused"]
+
+
+def test_a_message_whose_number_is_refused_three_times_is_given_up(shift: Shift, till: Till) -> None:
     put(till)
     shift.machine.faults.add(Fault("refuse", count=9, code=1))
     assert shift.run(7200, lambda: shift.states() == ["refused"])
@@ -516,7 +576,7 @@ def test_what_cannot_be_made_durable_is_not_sent(till: Till, monkeypatch: pytest
     shift = Shift(till)
     shift.run_until_ready()
     put(till)
-    real, refuse = till.register.outbox.hand_over, {"times": 3}
+    real, refuse = till.register.outbox.segments.hand_over, {"times": 3}
 
     def hand_over(*values: Any) -> None:
         if refuse["times"]:
@@ -524,7 +584,7 @@ def test_what_cannot_be_made_durable_is_not_sent(till: Till, monkeypatch: pytest
             raise StoreError("cannot write the state: disk full")
         real(*values)
 
-    monkeypatch.setattr(till.register.outbox, "hand_over", hand_over)
+    monkeypatch.setattr(till.register.outbox.segments, "hand_over", hand_over)
     told = 0
     while shift.states() != ["delivered"] and shift.now < 3600:
         try:
@@ -539,15 +599,15 @@ def test_what_cannot_be_made_durable_is_not_sent(till: Till, monkeypatch: pytest
 def test_answers_wait_for_a_disk_that_refuses(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
     shift = Shift(till)
     put(till)
-    real = till.register.outbox.segment_sent
+    real = till.register.outbox.segments.sent
     monkeypatch.setattr(
-        till.register.outbox, "segment_sent", lambda *_: (_ for _ in ()).throw(StoreError("full"))
+        till.register.outbox.segments, "sent", lambda *_: (_ for _ in ()).throw(StoreError("full"))
     )
     with pytest.raises(StoreError):
         shift.run(60)
     assert shift.states() == ["claimed"]
     assert shift.courier.busy
-    monkeypatch.setattr(till.register.outbox, "segment_sent", real)
+    monkeypatch.setattr(till.register.outbox.segments, "sent", real)
     assert shift.run(60, lambda: shift.states() == ["delivered"])
 
 

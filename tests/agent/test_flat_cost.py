@@ -43,7 +43,7 @@ def life_of_a_shop(till: Till) -> None:
         assert message is not None
         with transaction(register.connection):
             outbox.claim(message.id, "sim1", NOON)
-            outbox.hand_over(message.id, 0, "sim1", NOON)
+            outbox.segments.hand_over(message.id, 0, "sim1", NOON)
         with transaction(register.connection):
             if ending is State.UNKNOWN:
                 outbox.count_unknown(message.id)
@@ -51,12 +51,12 @@ def life_of_a_shop(till: Till) -> None:
             elif ending is State.QUEUED:
                 outbox.requeue(message.id, NOON + 5, "busy", NOON)
             else:
-                outbox.segment_sent(message.id, 0, number, NOON)
+                outbox.segments.sent(message.id, 0, "sim1", number, NOON)
                 outbox.mark(message.id, State.SENT, "accepted", NOON)
-                outbox.report("sim1", number, message.phone, "delivered", NOON)
-                outbox.report("sim1", 200, OWNER, "delivered", NOON)
-                outbox.parts(message.id)
-                outbox.parts_sent(message.id, "sim1")
+                outbox.report("sim1", number, message.phone, "delivered", taken_at=NOON, now=NOON)
+                outbox.report("sim1", 200, OWNER, "delivered", taken_at=NOON, now=NOON)
+                outbox.segments.known(message.id)
+                outbox.segments.taken(message.id, "sim1")
         outbox.release(message.id)
     outbox.next_due_at(NOON)
     outbox.claimed()

@@ -41,8 +41,8 @@ def sent(outbox: Outbox, draft: Draft = TEXT, mr: int = 1, modem: str = "sim1", 
     """A message of one segment that the network has taken under ``mr``."""
     message_id = outbox.put(draft, at)
     outbox.claim(message_id, modem, at)
-    outbox.hand_over(message_id, 0, modem, at)
-    outbox.segment_sent(message_id, 0, mr, at)
+    outbox.segments.hand_over(message_id, 0, modem, at)
+    outbox.segments.sent(message_id, 0, modem, mr, at)
     outbox.mark(message_id, State.SENT, "accepted", at)
     return message_id
 
@@ -164,13 +164,13 @@ def test_a_clock_that_is_set_shortens_and_lengthens_no_wait_and_ages_nothing(out
 def test_parts_that_the_network_took_stay_taken_when_the_rest_is_tried_again(outbox: Outbox) -> None:
     message_id = outbox.put(SEALED, NOON)
     take(outbox)
-    outbox.hand_over(message_id, 0, "sim1", NOON)
-    outbox.segment_sent(message_id, 0, 9, NOON)
-    outbox.hand_over(message_id, 1, "sim1", NOON)
-    assert (outbox.parts_sent(message_id, "sim1"), outbox.open_parts(message_id)) == ({0}, {1})
+    outbox.segments.hand_over(message_id, 0, "sim1", NOON)
+    outbox.segments.sent(message_id, 0, "sim1", 9, NOON)
+    outbox.segments.hand_over(message_id, 1, "sim1", NOON)
+    assert (outbox.segments.taken(message_id, "sim1"), outbox.segments.open(message_id)) == ({0}, {1})
     outbox.requeue(message_id, NOON, "no network", NOON)
-    assert outbox.parts_sent(message_id, "sim1") == {0}
-    assert outbox.parts_sent(message_id, "sim2") == set(), "parts of two numbers never become one message"
+    assert outbox.segments.taken(message_id, "sim1") == {0}
+    assert outbox.segments.taken(message_id, "sim2") == set(), "parts of two numbers never become one message"
 
 
 def test_a_repetition_begins_at_the_first_part_with_another_body(outbox: Outbox) -> None:
@@ -180,44 +180,91 @@ def test_a_repetition_begins_at_the_first_part_with_another_body(outbox: Outbox)
     outbox.repeat(message_id, b"(repeat) paid", NOON, NOON)
     message = outbox.message(message_id)
     assert (message.state, message.body, message.repeated) == (State.QUEUED, b"(repeat) paid", True)
-    assert outbox.parts_sent(message_id, "sim1") == outbox.open_parts(message_id) == set()
+    assert outbox.segments.taken(message_id, "sim1") == outbox.segments.open(message_id) == set()
     assert outbox.to_repeat() == []
 
 
-def test_a_report_finds_the_newest_segment_of_that_number_modem_and_phone(outbox: Outbox) -> None:
+def test_a_report_finds_the_segment_of_that_number_modem_and_phone(outbox: Outbox) -> None:
     old = sent(outbox, mr=5, at=NOON)
     other_phone = sent(outbox, SEALED, mr=5, at=NOON + 5)
     other_modem = sent(outbox, mr=5, modem="sim2", at=NOON + 6)
     new = sent(outbox, mr=5, at=NOON + 1)
-    found = outbox.report("sim1", 5, OWNER, "delivered", NOON)
+    found = outbox.report("sim1", 5, OWNER, "delivered", taken_at=None, now=NOON)
     assert found is not None
-    assert (found.message.id, found.of_this_try) == (new, True)
-    assert outbox.parts(new) == (1, 0)
+    assert (found.message.id, found.of_this_try) == (new, True), "the newest, where nothing tells the time"
+    assert outbox.segments.known(new) == (1, 0)
     for untouched in (old, other_phone, other_modem):
-        assert outbox.parts(untouched) == (1, 1)
-    assert outbox.report("sim1", 6, OWNER, "delivered", NOON) is None
+        assert outbox.segments.known(untouched) == (1, 1)
+    assert outbox.report("sim1", 6, OWNER, "delivered", taken_at=NOON, now=NOON) is None
+
+
+DAY = 86_400
+
+
+def test_of_two_segments_with_one_reference_the_report_finds_the_nearer_in_time(outbox: Outbox) -> None:
+    old = sent(outbox, mr=5, at=NOON - 2 * DAY)
+    new = sent(outbox, mr=5, at=NOON)
+    wrong_zone = 8 * 3600
+    found = outbox.report("sim1", 5, OWNER, "failed", taken_at=NOON - 2 * DAY + wrong_zone, now=NOON + 60)
+    assert found is not None
+    assert found.message.id == old
+    found = outbox.report("sim1", 5, OWNER, "delivered", taken_at=NOON - wrong_zone, now=NOON + 60)
+    assert found is not None
+    assert found.message.id == new
+
+
+def test_a_report_about_what_was_taken_days_ago_is_not_about_todays_message(outbox: Outbox) -> None:
+    sent(outbox, mr=5, at=NOON)
+    unanswered(outbox)
+    assert outbox.report("sim1", 5, OWNER, "failed", taken_at=NOON - 2 * DAY, now=NOON + 60) is None
+    unset = 946_684_800  # 2000-01-01: a service centre without a clock says nothing
+    assert outbox.report("sim1", 5, OWNER, "failed", taken_at=unset, now=NOON + 60) is not None
+
+
+def test_a_try_that_was_refused_waits_for_no_report(outbox: Outbox) -> None:
+    refused = outbox.put(TEXT, NOON)
+    take(outbox)
+    outbox.segments.hand_over(refused, 0, "sim1", NOON)
+    outbox.segments.not_sent(refused, 0)
+    outbox.requeue(refused, NOON, "CMS 42", NOON)
+    take(outbox)
+    outbox.segments.hand_over(refused, 0, "sim1", NOON)
+    outbox.segments.sent(refused, 0, "sim1", 3, NOON)
+    outbox.mark(refused, State.SENT, "accepted", NOON)
+    other = unanswered(outbox)
+    found = outbox.report("sim1", 44, OWNER, "delivered", taken_at=NOON, now=NOON)
+    assert found is not None
+    assert found.message.id == other
+
+
+def test_a_late_answer_of_another_modem_says_nothing_of_this_ones_segment(outbox: Outbox) -> None:
+    message_id = outbox.put(TEXT, NOON)
+    take(outbox)
+    outbox.segments.hand_over(message_id, 0, "sim2", NOON)
+    outbox.segments.sent(message_id, 0, "sim1", 3, NOON)
+    assert outbox.segments.open(message_id) == {0}
 
 
 def test_a_report_is_the_answer_that_was_lost(outbox: Outbox) -> None:
     message_id = outbox.put(TEXT, NOON)
     take(outbox)
-    outbox.hand_over(message_id, 0, "sim1", NOON)
-    assert outbox.report("sim1", 44, OWNER, "delivered", NOON) is None, (
+    outbox.segments.hand_over(message_id, 0, "sim1", NOON)
+    assert outbox.report("sim1", 44, OWNER, "delivered", taken_at=NOON, now=NOON) is None, (
         "nobody says yet that its answer was lost"
     )
     outbox.mark_unknown(message_id, "no answer", NOON + 60, NOON)
-    assert outbox.report("sim1", 44, OWNER, "delivered", NOON, answer_open=True) is None, (
+    assert outbox.report("sim1", 44, OWNER, "delivered", taken_at=NOON, now=NOON, answer_open=True) is None, (
         "perhaps the one that is out"
     )
-    found = outbox.report("sim1", 44, OWNER, "delivered", NOON)
+    found = outbox.report("sim1", 44, OWNER, "delivered", taken_at=NOON, now=NOON)
     assert found is not None
-    assert outbox.parts(found.message.id) == (1, 0)
+    assert outbox.segments.known(found.message.id) == (1, 0)
 
 
 def unanswered(outbox: Outbox) -> int:
     message_id = outbox.put(TEXT, NOON)
     take(outbox)
-    outbox.hand_over(message_id, 0, "sim1", NOON)
+    outbox.segments.hand_over(message_id, 0, "sim1", NOON)
     outbox.mark_unknown(message_id, "no answer", NOON + 60, NOON)
     return message_id
 
@@ -226,11 +273,11 @@ def test_a_late_report_of_a_try_that_was_repeated_settles_no_other_message(outbo
     repeated = unanswered(outbox)
     outbox.repeat(repeated, b"(repeat) paid", NOON, NOON)
     other = unanswered(outbox)
-    first = outbox.report("sim1", 44, OWNER, "delivered", NOON)
+    first = outbox.report("sim1", 44, OWNER, "delivered", taken_at=NOON, now=NOON)
     assert first is not None
     assert (first.message.id, first.of_this_try) == (repeated, False)
-    assert outbox.parts(other) == (1, 1), "the report was the earlier try's"
-    second = outbox.report("sim1", 45, OWNER, "delivered", NOON)
+    assert outbox.segments.known(other) == (1, 1), "the report was the earlier try's"
+    second = outbox.report("sim1", 45, OWNER, "delivered", taken_at=NOON, now=NOON)
     assert second is not None
     assert (second.message.id, second.of_this_try) == (other, True)
 
@@ -239,24 +286,24 @@ def test_the_same_octets_sent_again_leave_the_first_try_to_its_own_report(outbox
     message_id = unanswered(outbox)
     outbox.requeue(message_id, NOON, "no answer", NOON)
     take(outbox)
-    outbox.hand_over(message_id, 0, "sim1", NOON + 1)
-    outbox.segment_sent(message_id, 0, 9, NOON + 1)
-    assert outbox.parts(message_id) == (1, 1)
-    first = outbox.report("sim1", 8, OWNER, "failed", NOON)
+    outbox.segments.hand_over(message_id, 0, "sim1", NOON + 1)
+    outbox.segments.sent(message_id, 0, "sim1", 9, NOON + 1)
+    assert outbox.segments.known(message_id) == (1, 1)
+    first = outbox.report("sim1", 8, OWNER, "failed", taken_at=NOON, now=NOON)
     assert first is not None
     assert (first.message.id, first.of_this_try) == (message_id, False)
-    assert outbox.parts(message_id) == (1, 1)
-    second = outbox.report("sim1", 9, OWNER, "delivered", NOON)
+    assert outbox.segments.known(message_id) == (1, 1)
+    second = outbox.report("sim1", 9, OWNER, "delivered", taken_at=NOON, now=NOON)
     assert second is not None
     assert second.of_this_try
-    assert outbox.parts(message_id) == (1, 0)
+    assert outbox.segments.known(message_id) == (1, 0)
 
 
 def test_a_try_whose_report_cannot_come_any_more_takes_no_others(outbox: Outbox) -> None:
     repeated = unanswered(outbox)
     outbox.repeat(repeated, b"(repeat) paid", NOON, NOON)
     other = unanswered(outbox)
-    found = outbox.report("sim1", 44, OWNER, "delivered", NOON + TEXT.lifetime_s)
+    found = outbox.report("sim1", 44, OWNER, "delivered", taken_at=NOON, now=NOON + TEXT.lifetime_s)
     assert found is not None
     assert found.message.id == other
 
@@ -295,7 +342,7 @@ def test_final_messages_are_forgotten_with_their_segments_and_check_codes_stay(o
         with pytest.raises(KeyError):
             outbox.message(gone)
     assert [outbox.message(kept).id for kept in (owed, young)] == [owed, young]
-    assert outbox.parts(final) == (0, 0)
+    assert outbox.segments.known(final) == (0, 0)
     assert outbox.codes(1) == {"owner": ["123456"]}
 
 

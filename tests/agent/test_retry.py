@@ -23,6 +23,7 @@ def decide(
     message_format: str = "text",
     attempts: int = 1,
     unknowns: int = 0,
+    refusals: int | None = None,
     too_late: bool = False,
 ) -> Action:
     return next_action(
@@ -32,6 +33,7 @@ def decide(
         message_format=message_format,
         attempts=attempts,
         unknowns=unknowns,
+        refusals=attempts if refusals is None else refusals,
         age_s=86_400.0 if too_late else 10.0,
         lifetime_s=86_400.0,
         jitter=0.0,
@@ -99,6 +101,7 @@ def test_what_was_never_written_goes_again_without_a_mark(message_class: str, me
 # answer → what follows at the first, second, third, fourth attempt: (kind, alarm)
 AFTER_REFUSAL = {
     AnswerClass.NETWORK: [(AGAIN, False)] * 4,
+    AnswerClass.CONGESTION: [*[(ActionKind.HOLD_SIM, False)] * 3, (AGAIN, False)],
     AnswerClass.SIM_BUSY: [(AGAIN, False)] * 4,
     AnswerClass.NUMBER: [(AGAIN, False), (AGAIN, False), (REFUSE, True), (REFUSE, True)],
     AnswerClass.BARRED: [(ActionKind.HOLD_SIM, True)] * 4,
@@ -133,6 +136,12 @@ def test_a_refusal_is_followed_by_its_class_of_answer(
             else (LEAVE if wanted[0] is REFUSE else wanted[0])
         )
         assert (action.kind, action.alarm) == (kind, wanted[1])
+
+
+@pytest.mark.parametrize("answer", [AnswerClass.NUMBER, AnswerClass.OTHER])
+def test_a_night_without_network_does_not_count_against_a_message(answer: AnswerClass) -> None:
+    assert decide(Outcome.REFUSED, answer, attempts=40, refusals=1).kind is AGAIN
+    assert decide(Outcome.REFUSED, answer, attempts=40, refusals=4).kind is REFUSE
 
 
 def test_a_refusal_without_a_class_is_treated_as_a_code_without_a_rule() -> None:

@@ -88,12 +88,12 @@ def measure(state_dir: Path, rounds: int = _ROUNDS) -> dict[str, float]:
         assert message is not None
         with timed("claim and hand over"), transaction(connection):
             outbox.claim(message.id, "sim1", NOW)
-            outbox.hand_over(message.id, 0, "sim1", NOW)
+            outbox.segments.hand_over(message.id, 0, "sim1", NOW)
         with timed("sent"), transaction(connection):
-            outbox.segment_sent(message.id, 0, place % 256, NOW)
+            outbox.segments.sent(message.id, 0, "sim1", place % 256, NOW)
             outbox.mark(message.id, State.SENT, "accepted", NOW)
         with timed("status report"), transaction(connection):
-            found = outbox.report("sim1", place % 256, OWNER, "delivered", NOW)
+            found = outbox.report("sim1", place % 256, OWNER, "delivered", taken_at=NOW, now=NOW)
             assert found is not None
             outbox.mark(found.message.id, State.DELIVERED, "delivered", NOW)
         with timed("next due"):

@@ -10,7 +10,8 @@ from enum import Enum
 class AnswerClass(Enum):
     """Whose trouble an error is."""
 
-    NETWORK = "network"  # congestion, no service: the same message may pass later
+    NETWORK = "network"  # somewhere behind the network: the same message may pass later
+    CONGESTION = "congestion"  # the network itself, no service or no room: so for every message now
     OUTCOME_UNKNOWN = "outcome-unknown"  # nobody can say whether the message went out
     NUMBER = "number"  # this recipient: unassigned, unknown subscriber, rejected
     BARRED = "barred"  # barring or credit: every message from this SIM
@@ -27,7 +28,7 @@ _CMS = {
     # Up to 127: causes of the network's relay layer (TS 24.011).
     1: AnswerClass.NUMBER, 8: AnswerClass.BARRED, 10: AnswerClass.BARRED, 21: AnswerClass.NUMBER,
     27: AnswerClass.NETWORK, 28: AnswerClass.NUMBER, 29: AnswerClass.BARRED, 30: AnswerClass.NUMBER,
-    38: AnswerClass.NETWORK, 41: AnswerClass.NETWORK, 42: AnswerClass.NETWORK, 47: AnswerClass.NETWORK,
+    38: AnswerClass.NETWORK, 41: AnswerClass.NETWORK, 42: AnswerClass.CONGESTION, 47: AnswerClass.CONGESTION,
     50: AnswerClass.BARRED,
     # From 300: the modem's own, TS 27.005.
     300: AnswerClass.MODEM, 301: AnswerClass.MODEM, 302: AnswerClass.MODEM,
@@ -36,7 +37,7 @@ _CMS = {
     314: AnswerClass.SIM_BUSY, 315: AnswerClass.SIM, 316: AnswerClass.SIM, 317: AnswerClass.SIM,
     318: AnswerClass.SIM,
     320: AnswerClass.STORAGE, 322: AnswerClass.STORAGE,
-    330: AnswerClass.SERVICE_CENTRE, 331: AnswerClass.NETWORK,
+    330: AnswerClass.SERVICE_CENTRE, 331: AnswerClass.CONGESTION,
     332: AnswerClass.OUTCOME_UNKNOWN, 500: AnswerClass.OUTCOME_UNKNOWN,
 }  # fmt: skip
 
@@ -44,9 +45,9 @@ _CME = {
     **dict.fromkeys((10, 11, 12, 13, 15, 16, 17, 18), AnswerClass.SIM),
     14: AnswerClass.SIM_BUSY,
     20: AnswerClass.STORAGE,
-    30: AnswerClass.NETWORK,
+    30: AnswerClass.CONGESTION,
     31: AnswerClass.OUTCOME_UNKNOWN,  # network time-out: as +CMS 332
-    32: AnswerClass.NETWORK,  # emergency calls only: no service for us
+    32: AnswerClass.CONGESTION,  # emergency calls only: no service for us
     100: AnswerClass.OUTCOME_UNKNOWN,  # "unknown": as +CMS 500
     3: AnswerClass.MODEM,
     4: AnswerClass.MODEM,

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from tillbell_agent.modem.results import AnswerClass, classify
 
 TABLE = {
-    AnswerClass.NETWORK: ([27, 38, 41, 42, 47, 331], [30, 32]),
+    AnswerClass.NETWORK: ([27, 38, 41], []),
+    AnswerClass.CONGESTION: ([42, 47, 331], [30, 32]),
     AnswerClass.OUTCOME_UNKNOWN: ([332, 500], [31, 100]),
     AnswerClass.NUMBER: ([1, 21, 28, 30], []),
     AnswerClass.BARRED: ([8, 10, 29, 50], []),

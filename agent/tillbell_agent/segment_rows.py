@@ -1,0 +1,147 @@
+"""The segments of the outbox's messages: which are out, under what reference, and whom a status report is about.
+
+``handed`` (the answer is open) → ``sent`` → ``delivered`` or ``failed``. One row a message and part, parts counted from
+0; below 0 stand those of earlier tries. Times are Unix seconds; the caller commits.
+"""
+
+import sqlite3
+from typing import Any
+
+from tillbell_agent.moment import EARLIEST_TRUSTED
+
+# Reports that are still open under one message reference: a reference comes again after 256 segments.
+_MOST_CANDIDATES = 16
+# What is later than this behind the service centre's time was sent after the message that a report is about.
+_CLOCKS_APART_S = 86_400
+
+
+class SegmentRows:
+    """Reads and writes segments on a connection that the caller commits."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def hand_over(self, message_id: int, part: int, modem: str, now: int) -> None:
+        """From here the outcome of a segment is open: to be durable before its last octet is written."""
+        self._supersede(message_id, "part = ?", part, tries_ago=1)  # this try is counted already
+        self._connection.execute(
+            "INSERT OR REPLACE INTO segment VALUES (?, ?, 'handed', NULL, ?, ?)",
+            (message_id, part, modem, now),
+        )
+
+    def sent(self, message_id: int, part: int, modem: str, mr: int, now: int) -> None:
+        """The network took a segment from ``modem`` under the message reference ``mr``."""
+        self._connection.execute(
+            "UPDATE segment SET state = 'sent', mr = ?, at = ? WHERE message_id = ? AND part = ? AND modem = ?",
+            (mr, now, message_id, part, modem),
+        )
+
+    def not_sent(self, message_id: int, part: int) -> None:
+        """A segment that was handed over did not go out: no report will come for it."""
+        self._connection.execute(
+            "DELETE FROM segment WHERE message_id = ? AND part = ? AND state = 'handed'", (message_id, part)
+        )
+
+    def has_failed(self, message_id: int) -> bool:
+        """Whether a status report said that a segment of this try did not arrive."""
+        query = "SELECT 1 FROM segment WHERE message_id = ? AND part >= 0 AND state = 'failed'"
+        return self._connection.execute(query, (message_id,)).fetchone() is not None
+
+    def taken(self, message_id: int, modem: str) -> set[int]:
+        """The parts (from 0) of a message that the network has taken from ``modem``: they are not sent again by it.
+
+        Parts from two numbers never become one message on a phone, so another modem begins at the first part.
+        """
+        query = (
+            "SELECT part FROM segment WHERE message_id = ? AND part >= 0 AND modem = ?"
+            " AND state IN ('sent', 'delivered')"
+        )
+        return {row[0] for row in self._connection.execute(query, (message_id, modem))}
+
+    def handed_over(self, message_id: int, modem: str) -> set[int]:
+        """The parts of the present copy that ``modem`` was given, whatever became of them."""
+        query = "SELECT part FROM segment WHERE message_id = ? AND part >= 0 AND modem = ?"
+        return {row[0] for row in self._connection.execute(query, (message_id, modem))}
+
+    def open(self, message_id: int) -> set[int]:
+        """The parts whose outcome is open: handed over, no answer."""
+        query = "SELECT part FROM segment WHERE message_id = ? AND part >= 0 AND state = 'handed'"
+        return {row[0] for row in self._connection.execute(query, (message_id,))}
+
+    def supersede(self, message_id: int) -> None:
+        """Segments of the try that ended keep their rows, under a part below 0: their reports are no others'."""
+        self._supersede(message_id, "part >= ?", 0, tries_ago=0)
+
+    def _supersede(self, message_id: int, which: str, part: int, *, tries_ago: int) -> None:
+        self._connection.execute(
+            "UPDATE segment SET part = -1 - part - 256 * (SELECT attempts - ? FROM message WHERE id = ?)"
+            f" WHERE message_id = ? AND {which}",
+            (tries_ago, message_id, message_id, part),
+        )
+
+    def reported(
+        self,
+        modem: str,
+        mr: int,
+        phone: str,
+        outcome: str,
+        *,
+        taken_at: int | None,
+        now: int,
+        answer_open: bool = False,
+    ) -> tuple[int, int] | None:
+        """A status report finds the segment that ``modem`` sent to ``phone`` under ``mr``; None: nobody's.
+
+        ``outcome`` is ``delivered`` or ``failed``. ``taken_at``: when the service centre took the message, by its clock;
+        ``mr`` has 8 bits and wraps, hence the segment nearest to that. A segment whose answer was lost has no ``mr``: the
+        report itself is its answer, unless a segment of an earlier try waits for one, or ``answer_open``: one that is
+        out now may be meant.
+        """
+        joined = (
+            "SELECT s.message_id, s.part, s.at FROM segment s CROSS JOIN message m ON m.id = s.message_id"
+        )
+        found = self._nearest(
+            f"{joined} WHERE s.modem = ? AND s.mr = ? AND s.state = 'sent' AND m.phone = ?"
+            " ORDER BY s.at DESC, s.message_id DESC",
+            (modem, mr, phone),
+            taken_at,
+        )
+        if found is None and not answer_open:
+            found = self._nearest(
+                f"{joined} WHERE s.part < 0 AND s.state = 'handed' AND s.modem = ? AND m.phone = ?"
+                " AND m.expires_at > ? ORDER BY s.at, s.message_id",
+                (modem, phone, now),
+                taken_at,
+            ) or self._nearest(
+                "SELECT s.message_id, s.part, s.at FROM message m CROSS JOIN segment s ON s.message_id = m.id"
+                " WHERE m.state = 'unknown' AND m.phone = ? AND s.part >= 0 AND s.modem = ? AND s.state = 'handed'"
+                " ORDER BY m.id DESC, s.at DESC",
+                (phone, modem),
+                taken_at,
+            )
+        if found is None:
+            return None
+        self._connection.execute(
+            "UPDATE segment SET state = ? WHERE message_id = ? AND part = ?", (outcome, *found)
+        )
+        return found
+
+    def _nearest(self, query: str, values: tuple[Any, ...], taken_at: int | None) -> tuple[int, int] | None:
+        """(message, part) whose time is nearest to the service centre's, else the first; never one sent long after it.
+
+        Service centres' clocks are off by hours where their zone is wrong, so only days tell that it is another's.
+        """
+        rows = self._connection.execute(f"{query} LIMIT {_MOST_CANDIDATES}", values).fetchall()
+        if taken_at is not None and taken_at >= EARLIEST_TRUSTED:
+            rows = [row for row in rows if row[2] <= taken_at + _CLOCKS_APART_S]
+            rows.sort(key=lambda row: abs(row[2] - taken_at))  # of equals the first stays first
+        return (int(rows[0][0]), int(rows[0][1])) if rows else None
+
+    def known(self, message_id: int) -> tuple[int, int]:
+        """(segments handed over in this try, those of them not reported as delivered)."""
+        query = (
+            "SELECT count(*), count(*) FILTER (WHERE state != 'delivered') FROM segment"
+            " WHERE message_id = ? AND part >= 0"
+        )
+        known, undelivered = self._connection.execute(query, (message_id,)).fetchone()
+        return int(known), int(undelivered)
