@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from killing import AtHeadquarters, main, open_sealed
 from sending_backlog import Backlog
-from sending_judged import Verdict, judge_sealed, judge_shown, judge_texts
+from sending_judged import Verdict, judge_sealed, judge_shown, judge_texts, named
 from sending_log import PHASES, Account, Life, account
 from shop import HQ, OWNER, Shop, wait
 
@@ -237,7 +237,9 @@ def _judged(shop: Shop, one: Run) -> Told:
     found, verdict, backlog = account(shop.records(), one.lives), Verdict(), one.backlog
     cut_off: Counter[str] = Counter()
     for number in found.nameless:
-        cut_off.update(name for name in _names(one.lives[number], backlog))
+        cut_off.update(
+            each[0] for each in named(one.lives[number], OWNER, backlog.name_of) if each is not None
+        )
     judge_texts(found, one.lives, OWNER, backlog.name_of, verdict)
     judge_shown(shop.texts(), backlog.names, backlog.name_of, cut_off, verdict)
     judge_sealed(found, HQ, verdict)
@@ -260,11 +262,6 @@ def _judged(shop: Shop, one: Run) -> Told:
         verdict.faults.append("the agent printed a traceback")
     lost = sum(record.get("kind") == "lost_ok" for record in shop.records())
     return Told(found, verdict, headquarters, backlog, lost)
-
-
-def _names(life: Life, backlog: Backlog) -> list[str]:
-    named = (backlog.name_of(body.decode()) for phone, body in life.handed if phone == OWNER)
-    return [name[0] for name in named if name is not None]
 
 
 def figures(

@@ -11,9 +11,6 @@ from dataclasses import dataclass, field
 
 from sending_log import Account, Life, Segment
 
-from tillbell_agent.sim.demo_check import REPEAT_MARK
-from tillbell_protocol.check import CODE_DIGITS
-
 # A part's words, or a whole text's → whose they are, and whether they bear the mark of a repetition; None: nobody's.
 NameOf = Callable[[str], tuple[str, bool] | None]
 
@@ -51,7 +48,7 @@ def judge_texts(found: Account, lives: Sequence[Life], owner: str, name_of: Name
                 verdict.faults.append(f"{name} went out twice {words}")
     for name, segments in marked.items():
         verdict.repeated += 1
-        fault = _unexcused(segments, plain.get(name, []), found, lives)
+        fault = _unexcused(name, segments, plain.get(name, []), found, lives, name_of)
         if fault:
             verdict.faults.append(f"{name} was repeated, {fault}")
 
@@ -83,24 +80,30 @@ def judge_shown(
 
 
 def _unexcused(
-    marked: Sequence[Segment], plain: Sequence[Segment], found: Account, lives: Sequence[Life]
+    name: str,
+    marked: Sequence[Segment],
+    plain: Sequence[Segment],
+    found: Account,
+    lives: Sequence[Life],
+    name_of: NameOf,
 ) -> str | None:
     began = min(segment.at for segment in marked)
     if any(segment.at > began for segment in plain):
         return "and then went out without a mark"
     if any(segment.open and segment.part == segment.total for segment in plain):
         return None
-    words = (marked[0].text or "").removeprefix(REPEAT_MARK)
-    cut_off = (lives[number] for number in found.nameless)
-    if any((life.ended or 0.0) < began and _has(life, marked[0].to, words) for life in cut_off):
+    cut_off = [lives[number] for number in found.nameless]
+    if any(
+        (life.ended or 0.0) < began and (name, False) in named(life, marked[0].to, name_of)
+        for life in cut_off
+    ):
         return None
     return "though its outcome was known"
 
 
-def _has(life: Life, phone: str, words: str) -> bool:
-    """The words without a mark, up to the code at their end, which covers the mark."""
-    beginning = words[:-CODE_DIGITS]
-    return any(to == phone and beginning in body.decode() for to, body in life.handed)
+def named(life: Life, phone: str, name_of: NameOf) -> list[tuple[str, bool] | None]:
+    """Whose texts the store had as handed over when this life ended, and whether marked."""
+    return [name_of(body.decode()) for to, body in life.handed if to == phone]
 
 
 def judge_sealed(found: Account, phone: str, verdict: Verdict) -> None:

@@ -65,13 +65,13 @@ class Log:
         self.say("pdu", hex="")
         if lost_ok:
             self.say("fault", kind="lost_ok")
-        text, octets = (words + CODE, "") if to == OWNER else (None, words)
+        text, octets = (words, "") if to == OWNER else (None, words)
         self.say("sms", to=to, parts=[part, total], text=text, ud=octets)
 
     def kill(self, *handed: str, after: float = 0.01) -> None:
         """``handed``: texts that the store has as handed over."""
         began = 10.0 * (len(self.lives) + 1)
-        bodies = tuple((OWNER, f"{words}{CODE}".encode()) for words in handed)
+        bodies = tuple((OWNER, words.encode()) for words in handed)
         self.lives.append(Life(began, self.at + after, bodies))
         self.at = began + 10.0
 
@@ -88,8 +88,6 @@ def name_of(words: str) -> tuple[str, bool] | None:
     return (plain[:6], plain != words) if plain[:4] == "text" else None
 
 
-# A text ends with a code that covers its mark, and so is another one in the repetition.
-CODE = "862534"
 MARKED = REPEAT_MARK + "text A"
 
 
