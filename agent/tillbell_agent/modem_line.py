@@ -75,6 +75,7 @@ class ModemLine:
         self._opened = False
         self._log = log
         self._unwritten = b""
+        self._write_trouble: str | None = None
 
     @property
     def session(self) -> Session:
@@ -137,22 +138,28 @@ class ModemLine:
         self._take(self.session.receive_data(data, now), now, moment)
 
     def next_deadline(self) -> float | None:
-        if self.line.port is None:
-            return self.line.reopen_at
-        return self.session.next_deadline()
+        """Monotonic seconds; long ago where a port that refuses to be written to is to be closed."""
+        if self._write_trouble is not None:
+            return 0.0
+        if self.line.port is not None:
+            return self.session.next_deadline()
+        due = [self.line.reopen_at, self.session.next_deadline() if self._opened else None]
+        return min((each for each in due if each is not None), default=None)
 
     def tick(self, now: float, moment: Moment) -> None:
+        if self._write_trouble is not None:
+            self._lose(self._write_trouble, now, moment)
         if self.line.due(now):
             self.open(now)
-        if self.line.port is not None:
+        if self._opened:  # also while its port is gone: what waits for it too long calls for help
             self._take(self.session.tick(now), now, moment)
         trouble = self._power.trouble() if self._power is not None else None
         if trouble is not None:
             self._log.error("power_command_failed", modem=self.name, why=trouble)
 
     def flush(self) -> None:
-        """Write what the session wants to say, as far as the port takes it."""
-        if self.line.port is None:
+        """Write what the session wants to say, as far as the port takes it. One that refuses is lost: see ``tick``."""
+        if self.line.port is None or self._write_trouble is not None:
             return
         self._unwritten += self.session.bytes_to_send()
         if not self._unwritten:
@@ -160,8 +167,9 @@ class ModemLine:
         try:
             written = self.line.port.write(self._unwritten)
         except PortError as error:
-            self._log.warning("modem_write_failed", modem=self.name, why=error)
-            return  # the same loss shows when reading, where it is handled
+            # Reading need not show it: a port may take no octets and give none, for ever.
+            self._write_trouble, self._unwritten = f"cannot be written to: {error}", b""
+            return
         self._unwritten = self._unwritten[written:]
 
     def close(self, now: float) -> None:
@@ -172,7 +180,7 @@ class ModemLine:
     def _lose(self, why: str, now: float, moment: Moment) -> None:
         self._log.warning("modem_closed", modem=self.name, why=why)
         self.line.lose(why, now)
-        self._unwritten = b""
+        self._unwritten, self._write_trouble = b"", None
         self._take(self.session.lost(now, why), now, moment)
 
     def _set_speed(self) -> None:

@@ -124,6 +124,25 @@ def test_a_replugged_modem_sends_again_within_three_seconds_of_its_own_start(tow
     assert len(town.texts(OWNER)) == 2
 
 
+def test_a_port_that_refuses_octets_is_closed_and_opened_again_without_a_spin(town: Town) -> None:
+    up(town)
+    port, takes = town.modem_port, town.modem_port.write
+
+    def refuse(_data: bytes) -> int:
+        raise PortError("/dev/nowhere: Input/output error")
+
+    port.write = refuse  # type: ignore[method-assign]
+    write(town, "once")
+    assert town.live(5, lambda: town.modem.line.port is None)
+    assert not town.modem.wants_to_write
+    assert town.modem.facts(town.clock.now)["condition"] == "unplugged"
+    assert "cannot be written to" in town.log_lines("modem_closed")[0]
+    town.live(600)
+    assert len(town.log_lines("modem_closed")) < 300
+    port.write = takes  # type: ignore[method-assign]
+    assert town.live(30, lambda: town.texts(OWNER) == ["once"])
+
+
 def test_facts_tell_how_the_modem_is_and_nothing_that_names_the_sim(town: Town) -> None:
     up(town)
     town.live(10)

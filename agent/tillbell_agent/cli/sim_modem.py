@@ -82,6 +82,7 @@ def _add_times(parser: argparse.ArgumentParser) -> None:
     for name, words in (
         ("--latency-ms", "what the network takes for each segment"),
         ("--warm-ms", "the same with the link kept up by AT+CMMS (default: as --latency-ms)"),
+        ("--command-ms", "what the modem takes for each command line; it does one after the other"),
         ("--report-ms", "how long after a message its status report comes (default: 50)"),
         ("--boot-ms", "deaf for so long after a start"),
         ("--sim-busy-ms", "after a start the SIM is busy for so long"),
@@ -99,6 +100,7 @@ def _machine(args: argparse.Namespace) -> ModemMachine:
     machine = ModemMachine(Network(began), commands=Commands(sim), seed=args.seed)
     machine.commands.speed = 0 if args.autobaud else args.baud
     machine.latency_s, machine.report_after_s = args.latency_ms / 1000, args.report_ms / 1000
+    machine.command_s = args.command_ms / 1000
     machine.sending.warm_latency_s = None if args.warm_ms is None else args.warm_ms / 1000
     life = machine.life
     life.boot_s, life.sim_busy_s, life.search_s = (

@@ -2,7 +2,7 @@
 
 V.250 knows no number that ties an answer to its command, so a late answer would be taken for the next command's. After
 every time-out the dialogue therefore synchronises: ESC (it ends an open prompt, and nothing else), quiet, ``AT`` until
-``OK``, quiet again; whatever comes meanwhile is a stray. It never writes a command while another is open or at a
+``OK``, quiet again, and for as long as the modem still owes final results; whatever comes meanwhile is a stray. It never writes a command while another is open or at a
 prompt, never Ctrl-Z but behind a whole PDU or, told to, behind ESC, and never repeats anything by itself but ``AT``.
 """
 
@@ -33,6 +33,9 @@ QUIET_S = 0.2
 LONGEST_NOISE_S = 2.0
 # ``AT`` is answered within milliseconds, unless the modem is busy with the network.
 ATTENTION_S = 1.0
+# While a modem owes answers to earlier command lines it is waited ATTENTION_S for each, and so long where it has just
+# needed more than that. What has not come by then it has never taken in.
+OWED_S = 2.0
 # Then the line counts as deaf; who asks decides when to try again. A waking autobaud modem needs two or three.
 SYNC_TRIES = 5
 # The most lines an answer has: a listing's two per message, and a few more.
@@ -127,6 +130,7 @@ class Dialogue:
         self._quiet_ends = 0.0
         self._tries = 0
         self._most_tries = SYNC_TRIES
+        self._owed = 0  # command lines that were written and have no final result yet
 
     def bytes_to_send(self) -> bytes:
         """What is to be written now, once."""
@@ -155,13 +159,21 @@ class Dialogue:
         self._out += pdu.encode("ascii") + CTRL_Z
         self.phase, self._deadline = Phase.HANDED_OVER, now + answer_timeout_s
 
-    def synchronise(self, now: float, tries: int = SYNC_TRIES) -> None:
-        """Give up whatever is open and find out what the modem still says. Ends an open prompt unsent."""
+    def synchronise(self, now: float, tries: int = SYNC_TRIES, *, doubted: bool = False) -> None:
+        """Give up whatever is open and find out what the modem still says. Ends an open prompt unsent.
+
+        ``doubted``: the last answer may have been an earlier command's, so that one is still to come.
+        """
+        self._owed += self._command is not None or doubted
         self._command, self._lines, self._echoes = None, [], ()
         self._most_tries = tries
         self.out_of_step += 1
         self._tries = 0
         self._wait_for_quiet(now)
+
+    def has_restarted(self) -> None:
+        """The modem started anew: it has forgotten what it was asked before."""
+        self._owed = 0
 
     def flush(self) -> None:
         """Out of step: end a message entry that ESC did not end. What stands in it is no PDU: it has ``AT`` in it by now.
@@ -216,13 +228,14 @@ class Dialogue:
                 return self._time_out(now)
             case Phase.QUIET:
                 self._out += b"AT\r"
+                self._owed += 1
                 self._echoes = ("AT",)
                 self.phase, self._deadline = Phase.ASKING, now + ATTENTION_S
             case Phase.ASKING:
                 return self._try_again(now)
             case Phase.SETTLING:
                 self.phase, self._deadline, self._echoes = Phase.IDLE, None, ()
-                self.entry_open = False
+                self.entry_open, self._owed = False, 0
                 return [Synchronised()]
         return []
 
@@ -247,16 +260,8 @@ class Dialogue:
         return [UrcHeard(printable(announced.text), pdu.text)]
 
     def _final(self, final: FinalResult, now: float) -> list[Heard]:
-        if self.phase is Phase.ASKING and final.kind == "OK":
-            self.phase, self._deadline = Phase.SETTLING, now + QUIET_S
-            return []
-        if self.phase is Phase.ASKING:
-            return self._try_again(now)
-        if self.phase is Phase.SETTLING:  # two answers to one ``AT``: the first was a late one
-            return [Stray(printable(final.text)), *self._try_again(now)]
         if self._command is None:
-            self._not_quiet_yet(now)
-            return [Stray(printable(final.text))]
+            return self._final_of_earlier(final, now)
         if self.phase is not Phase.HANDED_OVER and self._command.prompts and final.kind == "OK":
             # It cannot end with OK before its PDU: a late answer of something else, which its own may follow.
             return [Stray(printable(final.text))]
@@ -265,6 +270,26 @@ class Dialogue:
         self._command, self._lines, self._echoes = None, [], ()
         self.phase, self._deadline = Phase.IDLE, None
         return [answered]
+
+    def _final_of_earlier(self, final: FinalResult, now: float) -> list[Heard]:
+        """With no command open: the answer to an ``AT``, or to something before it, in the order of writing."""
+        owed, self._owed = self._owed, max(0, self._owed - 1)
+        if self.phase is Phase.ASKING and final.kind == "OK":
+            self._settle(now)
+            return []
+        if self.phase is Phase.ASKING and owed <= 1:
+            return self._try_again(now)
+        stray = Stray(printable(final.text))
+        if self.phase is Phase.SETTLING and owed == 0:  # more answers than there were questions
+            return [stray, *self._try_again(now)]
+        if self.phase is Phase.SETTLING:
+            self._settle(now)
+        self._not_quiet_yet(now)
+        return [stray]
+
+    def _settle(self, now: float) -> None:
+        slow = OWED_S if self._tries else ATTENTION_S
+        self.phase, self._deadline = Phase.SETTLING, now + (slow if self._owed else QUIET_S)
 
     def _prompt(self, now: float) -> list[Heard]:
         if self.phase is Phase.OPEN and self._command is not None and self._command.prompts:

@@ -48,7 +48,9 @@ __all__ = ["ModemSettings", "Session"]
 
 # A TP-UD of 140 octets behind the longest header of an SMS-SUBMIT; a longer TPDU is no SMS.
 MAX_TPDU_OCTETS = 175
-_RESTARTED = ("RDY", "APP RDY", "^SYSSTART", "^BOOT", "NORMAL POWER DOWN", "POWERED DOWN")
+_STARTS = ("RDY", "APP RDY", "^SYSSTART")
+# Not "^BOOT": sticks that run say it again and again.
+_RESTARTED = (*_STARTS, "NORMAL POWER DOWN", "POWERED DOWN")
 _ONLY_A_PERSON = (Condition.PIN_NEEDED, Condition.PUK_NEEDED)
 _READY_BUT = {
     Condition.BARRED: "ready, but the network refused the last message: this SIM is barred",
@@ -372,6 +374,8 @@ class Session:
         elif name in REGISTRATIONS:
             self._registration(name, urc.text, now)
         elif urc.text.startswith(_RESTARTED + _SIM_GONE):
+            if urc.text.startswith(_STARTS):
+                self._dialogue.has_restarted()
             self._abandon(f"the modem said {urc.text}")
             self._not_ready(f"the modem said {urc.text}")
             self._recovery.ask_again(now)

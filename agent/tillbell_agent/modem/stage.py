@@ -66,7 +66,8 @@ class Stage:
                 case Tell(event):
                     self._tell(event)
                 case GetInStep():
-                    self.dialogue.synchronise(now)
+                    # What was answered last may have been a late answer; then one more is to come.
+                    self.dialogue.synchronise(now, doubted=True)
                 case _:
                     self._want = want
                     self._begin(want, now)

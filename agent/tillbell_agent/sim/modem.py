@@ -41,7 +41,8 @@ class _Entry:
 
 
 class ModemMachine:
-    """Sans-IO. ``latency_s``: what the network takes for each message. ``life``, ``sending``, ``receiving`` have the rest."""
+    """Sans-IO. ``latency_s``: what the network takes for each message. ``command_s``: what the modem takes for each
+    command line; it does one after the other. ``life``, ``sending``, ``receiving`` have the rest."""
 
     def __init__(
         self,
@@ -60,6 +61,7 @@ class ModemMachine:
         self.life = Life(self._core, self._forget, self.receiving.resume)
         self.sending = Sending(self._core, self.receiving, self.life.strike)
         self.latency_s, self.report_after_s = latency_s, report_after_s
+        self.command_s = 0.0
         self._input = bytearray()
         self._line = bytearray()
         self._entry: _Entry | None = None
@@ -201,7 +203,18 @@ class ModemMachine:
         core, line = self._core, line[start:]
         core.command = command_name(line)
         core.record("cmd", now, line=line)
-        if self.faults.take("line", command=core.command) or self._struck(line, now):
+        if self.faults.take("line", command=core.command):
+            return
+        if self.command_s > 0:
+            core.busy = True
+            core.after(self.command_s, now, lambda at: self._do(line, at))
+        else:
+            self._do(line, now)
+
+    def _do(self, line: str, now: float) -> None:
+        """Answer a line that was taken in."""
+        self._core.busy = False
+        if self._struck(line, now):
             return
         reply = self.commands.run(line)
         if reply.prompt is not None:

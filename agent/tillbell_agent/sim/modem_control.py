@@ -87,6 +87,8 @@ def _latency(machine: ModemMachine, request: Request, _now: float) -> dict[str, 
         machine.sending.warm_latency_s = _seconds(request["warm_ms"]) / 1000
     if "report_ms" in request:
         machine.report_after_s = _seconds(request["report_ms"]) / 1000
+    if "command_ms" in request:
+        machine.command_s = _seconds(request["command_ms"]) / 1000
     return {}
 
 
@@ -219,7 +221,7 @@ def _slot(request: Request, slots: int) -> int:
 REQUESTS: dict[str, Asked] = {
     "phone": Asked(_phone, "what the phone of this number shows, oldest first", {"number": "+8613800138000"}),
     "deliver": Asked(_deliver, "a text to the modem's SIM; or `tpdu`, an SMS-DELIVER in hex", {"from": "+8613800138000", "text": "TOTAL?"}),
-    "latency": Asked(_latency, "what the network takes for a message; `warm_ms` with the link kept up by +CMMS; `report_ms` for a status report", {"ms": 200, "warm_ms": 120, "report_ms": 50}),
+    "latency": Asked(_latency, "what the network takes for a message; `warm_ms` with the link kept up by +CMMS; `report_ms` for a status report; `command_ms`: what the modem takes for any command line", {"ms": 200, "warm_ms": 120, "report_ms": 50, "command_ms": 0}),
     "fault": Asked(_fault, "add a fault of the table below; `kind` \"none\" takes all back, or those of the kind `only`", {"kind": "lost_ok", "count": 5, "after": 2}),
     "faults": Asked(_faults, "which faults wait", {}),
     "urc": Asked(_urc, "say this unasked, at once", {"line": "RING"}),

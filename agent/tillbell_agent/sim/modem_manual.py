@@ -18,7 +18,7 @@ from tillbell_agent.sim.modem_faults import COMMON, KINDS, OCCASIONS, FaultKind
 _EXAMPLES = {
     "--link": "--link /tmp/modem", "--log": "--log /tmp/modem.jsonl", "--control": "--control /tmp/modem.sock",
     "--number": "--number +8613700000001", "--pin": "--pin 4711", "--slots": "--slots 2",
-    "--latency-ms": "--latency-ms 200", "--warm-ms": "--warm-ms 120", "--report-ms": "--report-ms 3000",
+    "--latency-ms": "--latency-ms 200", "--warm-ms": "--warm-ms 120", "--report-ms": "--report-ms 3000", "--command-ms": "--command-ms 300",
     "--boot-ms": "--boot-ms 5000", "--sim-busy-ms": "--sim-busy-ms 10000", "--search-ms": "--search-ms 8000",
     "--baud": "--baud 9600", "--fault": "--fault lost_ok:count=5,after=2", "--seed": "--seed 7",
     "--do": """--do '{"do": "registration", "stat": "denied"}'""",

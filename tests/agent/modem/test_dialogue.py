@@ -62,6 +62,43 @@ def test_two_answers_to_one_attention_mean_that_one_was_late() -> None:
     assert dialogue.tick(0.8) == [Synchronised()]
 
 
+def test_as_many_answers_are_waited_for_as_command_lines_were_written() -> None:
+    dialogue = in_step()
+    dialogue.write(Attention(), 1.0)
+    dialogue.tick(2.0)  # no answer
+    dialogue.tick(2.2)  # AT
+    dialogue.tick(3.2)  # no answer either
+    dialogue.tick(3.41)  # AT
+    heard = []
+    for at in (3.5, 4.1, 4.7):  # a module that hung, and needs 0.6 s for each
+        assert dialogue.phase is not Phase.IDLE
+        heard += dialogue.receive_data(b"\r\nOK\r\n", at)
+        heard += dialogue.tick(at + 0.19)
+    assert heard == [Stray("OK"), Stray("OK")]
+    assert dialogue.tick(4.91) == [Synchronised()]
+
+
+def test_answers_that_were_never_to_come_are_waited_for_two_seconds_at_most() -> None:
+    dialogue = in_step()
+    dialogue.write(Attention(), 1.0)
+    for at in (2.0, 2.2, 3.2, 3.41):
+        dialogue.tick(at)
+    dialogue.receive_data(b"\r\nOK\r\n", 3.5)
+    assert dialogue.tick(5.4) == []
+    assert dialogue.tick(5.51) == [Synchronised()]
+
+
+def test_a_modem_that_has_just_started_owes_no_answers() -> None:
+    dialogue = in_step()
+    dialogue.write(Attention(), 1.0)
+    dialogue.has_restarted()
+    dialogue.write_unheard("AT")
+    dialogue.synchronise(2.0)
+    dialogue.tick(2.2)
+    dialogue.receive_data(b"\r\nOK\r\n", 2.3)
+    assert dialogue.tick(2.51) == [Synchronised()]
+
+
 def test_a_silent_line_is_given_up_after_its_tries_and_every_second_one_is_without_escape() -> None:
     dialogue = Dialogue()
     dialogue.synchronise(0.0)

@@ -179,10 +179,9 @@ def _bring_up(session: Session) -> float:
     for _ in range(400):
         now = max(now, session.next_deadline() or now)
         session.tick(now)
-        for line in session.bytes_to_send().replace(b"\x1b", b"").split(b"\r"):
+        while line := session.bytes_to_send().replace(b"\x1b", b"").rstrip(b"\r"):
             answer = {b"AT+CPIN?": b"+CPIN: READY\r\n", b"AT+CREG?": b"+CREG: 1,1\r\n"}.get(line, b"")
-            if line:
-                session.receive_data(b"\r\n" + answer + b"\r\nOK\r\n", now)
+            session.receive_data(b"\r\n" + answer + b"\r\nOK\r\n", now)
         if session.ready:
             return now
     raise AssertionError(session.doing)

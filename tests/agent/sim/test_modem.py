@@ -32,6 +32,20 @@ def say(machine: ModemMachine, line: bytes, now: float = 0.0) -> bytes:
     return machine.bytes_to_send().removeprefix(line)
 
 
+def test_a_slow_modem_takes_its_time_for_each_command_line_one_after_the_other() -> None:
+    machine = modem()
+    assert respond(machine, b'{"do": "latency", "ms": 0, "command_ms": 400}', 0.0) == {"ok": True}
+    machine.receive_data(b"ATE0\r", 0.0)
+    machine.tick(0.4)
+    assert machine.bytes_to_send() == b"ATE0\r\r\nOK\r\n"
+    machine.receive_data(b"AT\rAT+CMGS=9\r", 1.0)
+    said = []
+    for tenths in (13, 14, 17, 18):
+        machine.tick(tenths / 10)
+        said.append(machine.bytes_to_send())
+    assert said == [b"", b"\r\nOK\r\n", b"", b"\r\n> "]
+
+
 def submit(machine: ModemMachine, tpdu: bytes, now: float = 0.0) -> tuple[bytes, list[dict[str, Any]]]:
     pdu, octets = at_pdu(tpdu)
     assert say(machine, b"AT+CMGS=%d\r" % octets, now).endswith(b"\r\n> ")
