@@ -110,10 +110,15 @@ class Inbox:
             self._reassembler = None
         self._wipe(now - keep_s)
 
-    def clock_set(self, by: int) -> None:
-        """The clock was set by ``by`` seconds: what waits for parts has waited as long as before; the caller commits."""
+    def clock_set(self, by: int, *, was_trusted: bool = True) -> None:
+        """The clock was set by ``by`` seconds: what waits for parts has waited as long as before; the caller commits.
+
+        What bears a trusted time was not dated by a clock that was not to be trusted: that stays.
+        """
+        dated = "1" if was_trusted else f"kept_from < {EARLIEST_TRUSTED}"
         self._connection.execute(
-            "UPDATE received SET kept_from = max(0, kept_from + ?) WHERE state = 'partial'", (by,)
+            f"UPDATE received SET kept_from = max(0, kept_from + ?) WHERE state = 'partial' AND {dated}",
+            (by,),
         )
 
     def recent(self, limit: int, state: State | None = None) -> list[Received]:

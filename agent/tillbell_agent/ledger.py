@@ -18,12 +18,19 @@ from tillbell_protocol.pan import TruncatedPan
 # Rows dropped in one step of housekeeping, so that it never stalls a line.
 _MOST_AT_ONCE = 2000
 _SEQ = "seq"
-_COLUMNS = "id, seq, source, heard_at, day, currency, day_total_minor, event"
+_KINDS = frozenset(Kind)
+# The event as octets: damaged text may be no UTF-8, which SQLite's module refuses to read as text.
+_COLUMNS = (
+    "id, seq, source, kind, heard_at, day, amount_minor, currency, day_total_minor, CAST(event AS BLOB)"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One row: ``heard_at`` Unix seconds or None (clock not trusted), ``day_total_minor`` the day's net after it."""
+    """One row: ``heard_at`` Unix seconds, ``day_total_minor`` the day's net after it; None: the clock was not set.
+
+    Such a clock begins at the same day with every start, so its days are no days and have no totals.
+    """
 
     id: int
     seq: int | None
@@ -31,7 +38,7 @@ class Entry:
     heard_at: int | None
     day: str
     currency: str
-    day_total_minor: int
+    day_total_minor: int | None
     transaction: Transaction
 
 
@@ -49,13 +56,13 @@ class Ledger:
             return None
         currency = transaction.currency or currency
         seq = self._next_seq() if transaction.kind in MONEY_SIGN else None
-        total = self._add_to_day(transaction, currency, heard.day.isoformat())
+        total = self._add_to_day(transaction, currency, heard.day.isoformat()) if heard.trusted else None
         heard_at = heard.unix if heard.trusted else None
         row = (seq, source, transaction.kind, heard_at, heard.day.isoformat(), transaction.amount_minor)
         cursor = self._connection.execute(
             "INSERT INTO ledger (seq, source, kind, heard_at, day, amount_minor, currency, day_total_minor, event)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (*row, currency, total, _to_json(transaction)),
+            (*row, currency, total or 0, _to_json(transaction)),
         )
         entry_id = int(cursor.lastrowid or 0)
         self._keep_key(source, key, entry_id)
@@ -81,11 +88,12 @@ class Ledger:
         return True
 
     def entry(self, entry_id: int) -> Entry:
-        """The transaction of one row; KeyError where there is none."""
+        """The transaction of one row; KeyError where there is none, or none that can be read."""
         row = self._connection.execute(f"SELECT {_COLUMNS} FROM ledger WHERE id = ?", (entry_id,)).fetchone()
-        if row is None:
+        entry = None if row is None else _entry(row)
+        if entry is None:
             raise KeyError(entry_id)
-        return _entry(row)
+        return entry
 
     def recent(self, limit: int) -> list[Entry]:
         """The newest transactions (settlements left out), newest first."""
@@ -93,7 +101,7 @@ class Ledger:
             f"SELECT {_COLUMNS} FROM ledger WHERE kind != ? ORDER BY id DESC LIMIT ?",
             (Kind.SETTLEMENT, limit),
         )
-        return [_entry(row) for row in rows]
+        return [entry for entry in map(_entry, rows) if entry is not None]
 
     def day_totals(self, day: str) -> list[tuple[str, int, int, int]]:
         """(currency, transactions that move money, net in minor units, of these with unknown amount) of a local day."""
@@ -104,7 +112,7 @@ class Ledger:
         return list(rows)
 
     def newest_of(self, source: str) -> Entry | None:
-        """The newest transaction of one source."""
+        """The newest transaction of one source; None: there is none, or it cannot be read."""
         row = self._connection.execute(
             f"SELECT {_COLUMNS} FROM ledger WHERE source = ? AND kind != ? ORDER BY id DESC LIMIT 1",
             (source, Kind.SETTLEMENT),
@@ -177,7 +185,7 @@ def _to_json(transaction: Transaction) -> str:
     return json.dumps(_plain(values), ensure_ascii=False)
 
 
-def _from_json(text: str) -> Transaction:
+def _from_json(text: bytes) -> Transaction:
     values = json.loads(text)
     values["kind"] = Kind(values["kind"])
     if "card" in values:
@@ -187,6 +195,14 @@ def _from_json(text: str) -> Transaction:
     return Transaction(**values)
 
 
-def _entry(row: tuple[Any, ...]) -> Entry:
-    entry_id, seq, source, heard_at, day, currency, total, event = row
-    return Entry(entry_id, seq, source, heard_at, day, currency, total, _from_json(event))
+def _entry(row: tuple[Any, ...]) -> Entry | None:
+    """Of an event that a failing card has damaged, what the row's own columns still say; None: not even its kind."""
+    entry_id, seq, source, kind, heard_at, day, amount, currency, total, event = row
+    try:
+        transaction = _from_json(event)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        if kind not in _KINDS:
+            return None
+        transaction = Transaction(Kind(kind), amount, currency)
+    total = None if heard_at is None else total
+    return Entry(entry_id, seq, source, heard_at, day, currency, total, transaction)

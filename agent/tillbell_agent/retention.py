@@ -62,11 +62,15 @@ def forget(connection: sqlite3.Connection, before: int, now: int) -> int:
     return len(old)
 
 
-def clock_set(connection: sqlite3.Connection, by: int) -> None:
-    """The clock was set by ``by`` seconds: what waits, waits as long as before, and is as old as before."""
+def clock_set(connection: sqlite3.Connection, by: int, *, was_trusted: bool = True) -> None:
+    """The clock was set by ``by`` seconds: what waits, waits as long as before, and is as old as before.
+
+    A clock that was not to be trusted until now has not dated what bears a trusted time: that stays.
+    """
+    dated = "1" if was_trusted else f"created_at < {EARLIEST_TRUSTED}"
     for state in (State.HELD, State.QUEUED, State.CLAIMED):
-        _shift(connection, by, f"state = '{state.value}'")
-    _shift(connection, by, "state = 'unknown' AND not_before > 0")
+        _shift(connection, by, f"state = '{state.value}' AND {dated}")
+    _shift(connection, by, f"state = 'unknown' AND not_before > 0 AND {dated}")
 
 
 def _shift(connection: sqlite3.Connection, by: int, where: str) -> None:

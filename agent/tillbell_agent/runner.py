@@ -141,7 +141,7 @@ class Runner:
         ahead = self._clock.moment().unix - now
         by = round(ahead - self._wall_ahead)
         if abs(by) > _CLOCK_SET_S:
-            self._register.clock_set(by)
+            self._register.clock_set(by, self._clock.moment())
             self._log.warning("clock_set", by_s=by)
             self._steady_since = now
         self._wall_ahead = ahead

@@ -313,11 +313,22 @@ def test_a_clock_that_is_set_while_parts_are_waited_for_gives_none_of_them_up(ti
     parts = tpdus("一" * 100)
     take(till, parts[0])
     by = years * 365 * DAY_S
-    till.register.clock_set(by)
+    till.register.clock_set(by, moment(by))
     till.register.keep_house(moment(by + PARTS_WAIT_S - 3600))
     assert [one.state for one in listed(till)] == [State.PARTIAL]
     till.register.keep_house(moment(by + PARTS_WAIT_S + 3600))
     assert [one.state for one in listed(till)] == [State.GIVEN_UP]
+
+
+def test_a_clock_that_was_not_set_yet_moves_only_what_it_dated_itself(till: Till) -> None:
+    first, others = tpdus("一" * 100), tpdus("二" * 100, reference=8)
+    take(till, first[0])  # of an earlier run, whose clock was set
+    with transaction(till.register.connection):
+        till.register.inbox.keep("sim1", others[0], 1000)
+    till.register.inbox.take_in(0.0)
+    till.register.clock_set(moment(3600).unix - 2000, moment(3600))
+    kept_from = till.rows("SELECT kept_from FROM received ORDER BY id")
+    assert kept_from == [(moment().unix,), (moment(3600).unix - 1000,)]
 
 
 def test_what_a_clock_dated_that_ran_ahead_is_wiped_in_its_time(till: Till) -> None:

@@ -4,6 +4,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,12 @@ from tillbell_agent.database import StoreError, open_database, open_for_reading,
 from tillbell_agent.moment import Moment
 from tillbell_agent.outbox import Outbox, State
 from tillbell_agent.pos.dialect import SettlementHeard, TransactionCompleted
+from tillbell_agent.pos.escpos import EscPos
+from tillbell_agent.pos.settings import DialectSettings
 from tillbell_protocol.armor import armor, dearmor
 from tillbell_protocol.check import check_code
 from tillbell_protocol.event import Kind, Settlement, Transaction
+from tillbell_protocol.pan import TruncatedPan
 from tillbell_protocol.sms.segment import count_segments
 
 DAY_S = 86_400
@@ -68,17 +72,71 @@ def test_the_rest_of_another_copy_of_the_newest_sale_is_not_a_second_sale(till: 
     assert till.register.hear("printer", replace(fragment, key="late"), "CNY", moment(600)) is not None
 
 
-def test_without_a_clock_only_a_number_of_its_own_makes_a_fragment_the_rest_of_another_copy(
+@pytest.mark.parametrize("now", [moment(), Moment.at(86_400.0, ZONE)], ids=["clock-set", "clock-not-set"])
+def test_only_a_number_or_time_of_its_own_makes_a_fragment_the_rest_of_another_copy(
+    till: Till, now: Moment
+) -> None:
+    printed = datetime(2026, 11, 21, 12, 0, 1)
+    newest = sale()
+    newest = replace(newest, transaction=replace(newest.transaction, terminal_time=printed))
+    till.register.hear("printer", newest, "CNY", now)
+    amount_alone = Transaction(Kind.SALE, 12650, "CNY", TruncatedPan("6691"), batch="000003")
+    numbered, timed = (
+        replace(amount_alone, receipt_no="000012"),
+        replace(amount_alone, terminal_time=printed),
+    )
+    for place, (rest, is_new) in enumerate(((numbered, False), (timed, False), (amount_alone, True))):
+        fragment = TransactionCompleted(rest, f"key {place}", fragment=True)
+        assert (till.register.hear("printer", fragment, "CNY", now) is not None) == is_new
+
+
+def test_after_a_restart_the_next_customers_sale_of_the_same_amount_is_told_though_no_number_is_printed(
     till: Till,
 ) -> None:
-    unset = Moment.at(86_400.0, ZONE)
-    assert not unset.trusted
-    till.register.hear("printer", sale(), "CNY", unset)
-    amount_alone = Transaction(Kind.SALE, 12650, "CNY")
-    numbered = replace(amount_alone, receipt_no="000012")
-    for place, (rest, is_new) in enumerate(((numbered, False), (amount_alone, True))):
-        fragment = TransactionCompleted(rest, f"key {place}", fragment=True)
-        assert (till.register.hear("printer", fragment, "CNY", unset) is not None) == is_new
+    slip = "老王面馆\n牛肉面 25.00\n合计 25.00\n谢谢\n".encode("gb18030") + b"\x1dV\x00"
+    told = []
+    for at in (0.0, 60.0):
+        till.restart()
+        dialect = EscPos(DialectSettings())
+        (heard,) = dialect.receive_data(slip, at) + dialect.tick(at + 4)
+        assert isinstance(heard, TransactionCompleted)
+        assert heard.fragment
+        told.append(till.register.hear("printer", heard, "CNY", moment(at)))
+    assert [entry.seq for entry in told if entry] == [1, 2]
+
+
+DAMAGED = [
+    "substr(event, 1, 40)",
+    "CAST(x'7bfffe' AS TEXT)",
+    "'[]'",
+    "'{\"kind\": 99}'",
+    '\'{"kind": 0, "x": 1}\'',
+]
+
+
+@pytest.mark.parametrize("damaged", DAMAGED)
+def test_a_damaged_row_keeps_no_sale_from_being_told_and_says_what_its_columns_still_say(
+    till: Till, damaged: str
+) -> None:
+    till.hear()
+    till.register.connection.execute(f"UPDATE ledger SET event = {damaged}")
+    heard = replace(sale(1, "000013"), fragment=True)
+    assert till.register.hear("printer", heard, "CNY", moment(5)) is not None
+    newest, oldest = till.register.ledger.recent(9)
+    assert (newest.seq, newest.transaction.amount_minor) == (2, 1)
+    assert (oldest.seq, oldest.transaction) == (1, Transaction(Kind.SALE, 12650, "CNY"))
+    till.pair("books", seed=9)
+    assert till.register.release_held(moment(60)) == 2
+
+
+def test_a_row_that_is_damaged_all_over_is_as_good_as_none(till: Till) -> None:
+    till.hear()
+    till.register.connection.execute("UPDATE ledger SET event = '', kind = 99")
+    heard = replace(sale(1, "000013"), fragment=True)
+    assert till.register.hear("printer", heard, "CNY", moment(5)) is not None
+    assert [entry.seq for entry in till.register.ledger.recent(9)] == [2]
+    with pytest.raises(KeyError):
+        till.register.ledger.entry(1)
 
 
 def test_a_fragment_that_says_anything_else_is_a_sale_of_its_own(till: Till) -> None:

@@ -45,8 +45,8 @@ def run(args: argparse.Namespace) -> int:
         ("no", "day", "heard", "source", "kind", "amount", "card", "reference", "day total", "messages"),
         [
             (
-                row["seq"], row["day"], _heard(row["heard_at"], zone), row["source"], row["kind"], money(row["amount_minor"], row["currency"]),
-                row["card_last4"], row["reference"], money(row["day_total_minor"], row["currency"]), _messages(row),
+                row["seq"], *_heard(row, zone), row["source"], row["kind"], money(row["amount_minor"], row["currency"]),
+                row["card_last4"], row["reference"], _total(row), _messages(row),
             )
             for row in rows
         ],
@@ -54,9 +54,16 @@ def run(args: argparse.Namespace) -> int:
     return OK
 
 
-def _heard(unix: int, zone: ZoneInfo) -> str:
-    """The shop's time of day; the receipt's own clock is in --json."""
-    return f"{datetime.fromtimestamp(unix, zone):%H:%M:%S}"
+def _heard(row: dict[str, Any], zone: ZoneInfo) -> tuple[str, str]:
+    """The shop's day and time of day; the receipt's own clock is in --json."""
+    if row["heard_at"] is None:
+        return "", "clock not set"
+    return row["day"], f"{datetime.fromtimestamp(row['heard_at'], zone):%H:%M:%S}"
+
+
+def _total(row: dict[str, Any]) -> str:
+    """Nothing where the clock was not set: nobody knows of which day it would be."""
+    return "" if row["day_total_minor"] is None else money(row["day_total_minor"], row["currency"])
 
 
 def _messages(row: dict[str, Any]) -> str:
