@@ -49,7 +49,7 @@ def rest(shop: Shop, seconds: float) -> Table:
     rows = (
         one("rss_idle", "resident memory (VmRSS)", status_kib(agent.pid, "VmRSS") / 1024, "MiB", "30"),
         one("hwm_idle", "at most so far (VmHWM)", status_kib(agent.pid, "VmHWM") / 1024, "MiB"),
-        one("cpu_idle", "processor time (utime + stime)", 100 * cpu / seconds, "% of a core", "0.2"),
+        one("cpu_idle", "processor time", 100 * cpu / seconds, "% of a core", "0.2"),
         one("wakeups_idle", "woken", woken / seconds, "times a second"),
     )
     shop.stop()

@@ -18,6 +18,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import proc
 from peer_modem import PHONE
@@ -193,19 +194,26 @@ class Tillbell(Daemon):
         ]  # fmt: skip
 
     def queued(self) -> int:
-        return self._in_states("queued", "claimed")
+        return sum(_will_go_on(row) for row in self._rows())
 
     def told(self) -> int:
-        return self._in_states("unknown", "refused", "expired")
+        told = {"unknown", "refused", "expired"}
+        return sum(row["state"] in told and not _will_go_on(row) for row in self._rows())
 
-    def _in_states(self, *states: str) -> int:
+    def _rows(self) -> list[dict[str, Any]]:
         """From the agent, or from its store where none runs at the moment."""
         said = io.StringIO()
         with _PRINTING, contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             code = main(["queue", "--config", str(self._config), "--json", "--limit", "100000"])
         if code != 0:
             raise BenchError(f"tillbell queue ended with {code}: {said.getvalue()}")
-        return sum(row["state"] in states for row in json.loads(said.getvalue()))
+        rows: list[dict[str, Any]] = json.loads(said.getvalue())
+        return rows
+
+
+def _will_go_on(row: dict[str, Any]) -> bool:
+    """It waits for its turn, or, of unknown outcome, for a report or its repetition."""
+    return row["state"] in {"queued", "claimed"} or (row["state"] == "unknown" and row["not_before"] > 0)
 
 
 class GammuSmsd(Daemon):

@@ -266,7 +266,7 @@ def _table(columns: Mapping[str, dict[str, Value]], programs: list[type[Daemon]]
 
 _NOTES = (
     "the modem itself: command, prompt, PDU, answer in a bare loop that stores nothing",
-    "texts by `tillbell send` are never repeated by themselves after an unknown outcome; sales are, once and marked",
+    "a text of unknown outcome is repeated once, marked, after a minute without a report; the others repeat unmarked",
     "gammu-smsd with LoopSleep 1: at 0 it is a busy loop, as its manual says, and little faster",
     "smstools3 is woken by SIGCONT for each file, as its manual proposes with inotifywait",
 )
