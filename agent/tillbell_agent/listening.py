@@ -22,10 +22,12 @@ from tillbell_agent.world import Port
 
 # A disk that refuses is asked again this often.
 _STORE_AGAIN_S = 1.0
-# Events that wait for a disk: two days of a busy shop. More are counted as lost, in the log and in status.
+# Sales that wait for a disk: two days of a busy shop. More are counted as lost, in the log and in status.
 _MOST_PENDING = 1000
 # So many receipts in a row without an amount, and none with one: a kitchen's printer, or a wrong setting.
 _SUSPICIOUS_RUN = 5
+# So many receipts in a row that are no sale, whatever the reason: more than a kitchen orders before somebody pays.
+_LONG_RUN = 30
 
 
 class Listener:
@@ -45,20 +47,27 @@ class Listener:
         self._dialect = dialect
         self._register = register
         self._log = log
-        self._pending: deque[tuple[DialectEvent, Moment]] = deque()  # with when it was heard
+        # Each with when it was heard.
+        self._pending: deque[tuple[TransactionCompleted | SettlementHeard, Moment]] = deque()
         self._store_at: float | None = None
         self._store_trouble: str | None = None
-        self._without_amount = 0
+        self._without_amount = self._without_sale = 0  # receipts since the last one with a sale
+        self._last_why = ""
 
     @property
     def suspicion(self) -> str | None:
         """What may be wrong with the settings, in words; None: receipts are understood, or too few came."""
-        if self._without_amount < _SUSPICIOUS_RUN:
-            return None
-        return (
-            f"{self._without_amount} receipts in a row without an amount: are encoding, baudrate and labels those of "
-            "this printer, or does it print only orders?"
-        )
+        if self._without_amount >= _SUSPICIOUS_RUN:
+            return (
+                f"{self._without_amount} receipts in a row without an amount: are encoding, baudrate and labels those "
+                "of this printer, or does it print only orders?"
+            )
+        if self._without_sale >= _LONG_RUN:
+            return (
+                f"{self._without_sale} receipts in a row that are no sale, the last one because: {self._last_why}. "
+                "Does a line of every receipt say so, the shop's name perhaps?"
+            )
+        return None
 
     @property
     def wants_to_write(self) -> bool:
@@ -72,7 +81,7 @@ class Listener:
 
     @property
     def pending(self) -> int:
-        """Events heard that the disk has not taken yet."""
+        """Sales and settlements heard that the disk has not taken yet."""
         return len(self._pending)
 
     def open(self, now: float) -> None:
@@ -123,13 +132,14 @@ class Listener:
 
     def _take(self, events: list[DialectEvent], now: float, moment: Moment) -> None:
         for event in events:
-            if len(self._pending) >= _MOST_PENDING:
-                self.counts["lost"] += 1
-                self._log.error(
-                    "event_lost", source=self.name, why="the disk refuses and memory's bound is reached"
-                )
-                continue
-            self._pending.append((event, moment))
+            match event:
+                case TransactionCompleted() | SettlementHeard():
+                    self._keep(event, moment)
+                case Ignored(why):
+                    self._ignore(why)
+                case Desynced(octets, why):
+                    self.counts["skipped_octets"] += octets
+                    self._log.warning("skipped", source=self.name, octets=octets, why=why)
         if self._store_at is not None and now < self._store_at:
             return
         self._store_at = None
@@ -147,12 +157,26 @@ class Listener:
             self._log.info("store_takes_again", source=self.name)
             self._store_trouble = None
 
-    def _store(self, event: DialectEvent, moment: Moment) -> None:
+    def _keep(self, event: TransactionCompleted | SettlementHeard, moment: Moment) -> None:
+        """Only what is stored waits for the disk; what is only counted may not push out a sale."""
+        if isinstance(event, TransactionCompleted):
+            self._without_amount = self._without_sale = 0
+        if len(self._pending) < _MOST_PENDING:
+            self._pending.append((event, moment))
+            return
+        self.counts["lost"] += 1
+        self._log.error("event_lost", source=self.name, why="the disk refuses and memory's bound is reached")
+
+    def _ignore(self, why: str) -> None:
+        self.counts["ignored"] += 1
+        self._suspect(why)
+        self._log.info("ignored", source=self.name, why=why)
+
+    def _store(self, event: TransactionCompleted | SettlementHeard, moment: Moment) -> None:
         match event:
             case TransactionCompleted(transaction, _):
                 entry = self._register.hear(self.name, event, self._currency, moment)
                 self.counts["told" if entry else "known"] += 1
-                self._without_amount = 0
                 self._log.info(
                     "transaction" if entry else "transaction_known",
                     source=self.name, kind=transaction.kind.word, seq=entry.seq if entry else None,
@@ -160,15 +184,11 @@ class Listener:
             case SettlementHeard():
                 self._register.hear_settlement(self.name, event, self._currency, moment)
                 self.counts["settlements"] += 1
-            case Ignored(why):
-                self.counts["ignored"] += 1
-                self._count_without_amount(why)
-                self._log.info("ignored", source=self.name, why=why)
-            case Desynced(octets, why):
-                self.counts["skipped_octets"] += octets
-                self._log.warning("skipped", source=self.name, octets=octets, why=why)
 
-    def _count_without_amount(self, why: str) -> None:
+    def _suspect(self, why: str) -> None:
+        before = self.suspicion
         self._without_amount += why == "no amount"
-        if self._without_amount == _SUSPICIOUS_RUN and why == "no amount":
+        self._without_sale += 1
+        self._last_why = why
+        if before is None and self.suspicion is not None:  # told once
             self._log.warning("source_suspicious", source=self.name, why=self.suspicion)

@@ -12,9 +12,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from till import Till, moment
+from till import Till, moment, sale
 
 from tillbell_agent.listening import Listener
+from tillbell_agent.pos.dialect import Desynced, DialectEvent, Ignored
+from tillbell_agent.pos.dialect import Line as WireLine
 from tillbell_agent.pos.escpos import EscPos
 from tillbell_agent.pos.registry import DialectSettings, make_dialect
 from tillbell_agent.shell.log import Log
@@ -157,6 +159,74 @@ def test_receipts_that_are_never_understood_are_a_suspicion_until_one_is(
     hear("MARKET\nTOTAL 14.25\n")
     assert listener.suspicion is None
     listener.close(0.0, moment(0.0))
+
+
+class Scripted:
+    """A dialect that says what it is told to."""
+
+    def __init__(self) -> None:
+        self.says: list[DialectEvent] = []
+
+    def receive_data(self, data: bytes, now: float, line: WireLine = WireLine.TERMINAL) -> list[DialectEvent]:
+        return []
+
+    def next_deadline(self) -> float | None:
+        return None
+
+    def tick(self, now: float) -> list[DialectEvent]:
+        said, self.says = self.says, []
+        return said
+
+    def close(self, now: float) -> list[DialectEvent]:
+        return []
+
+
+def no_port() -> ListenPort:
+    raise PortError("/dev/x: no such port")
+
+
+@pytest.fixture
+def scripted(tmp_path: Path) -> tuple[Till, Scripted, Listener, io.StringIO]:
+    till, dialect, said = Till(tmp_path / "state", ("owner",)), Scripted(), io.StringIO()
+    listener = Listener(till.config.sources[0], "CNY", dialect, till.register, no_port, Log(said))
+    return till, dialect, listener, said
+
+
+def test_what_needs_no_disk_pushes_no_sale_out_while_the_disk_refuses(
+    scripted: tuple[Till, Scripted, Listener, io.StringIO],
+) -> None:
+    till, dialect, listener, _ = scripted
+    till.register.connection.execute(
+        "CREATE TEMP TRIGGER full BEFORE INSERT ON ledger BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+    )
+    for number in range(2):
+        dialect.says = [
+            sale(100 + number, f"{number:06d}"),
+            *[Desynced(1, "noise"), Ignored("order ticket")] * 1000,
+        ]
+        listener.tick(0.1 * number, moment())
+    assert (listener.pending, listener.counts["lost"]) == (2, 0)
+    assert (listener.counts["skipped_octets"], listener.counts["ignored"]) == (2000, 2000)
+    till.register.connection.execute("DROP TRIGGER full")
+    listener.tick(5.0, moment())
+    assert [entry.transaction.amount_minor for entry in till.register.ledger.recent(9)] == [101, 100]
+
+
+def test_a_line_on_which_everything_is_ignored_is_a_suspicion_that_names_why(
+    scripted: tuple[Till, Scripted, Listener, io.StringIO],
+) -> None:
+    _, dialect, listener, said = scripted
+    dialect.says = [Ignored("order ticket")] * 29
+    listener.tick(0.0, moment())
+    assert listener.suspicion is None
+    dialect.says = [Ignored("order ticket")] * 2
+    listener.tick(0.0, moment())
+    assert listener.suspicion is not None
+    assert "31 receipts in a row that are no sale, the last one because: order ticket" in listener.suspicion
+    assert said.getvalue().count("source_suspicious") == 1
+    dialect.says = [sale()]
+    listener.tick(0.0, moment())
+    assert listener.suspicion is None
 
 
 def test_what_the_disk_did_not_take_before_the_end_is_said_to_be_lost(cable: Cable, tmp_path: Path) -> None:
