@@ -20,6 +20,12 @@ _WIDE_GAP = re.compile(r"\s{3,}")
 _STRONG = re.compile(r"\s*(?:[(\[][^()\[\]\d]{1,40}[)\]])?\s*\.?[:#=]")
 _PRICE = re.compile(r"\d[.,]\d{1,3}(?!\d)")
 _LETTER = re.compile(r"[^\W\d_]")
+# "NO REFUND" and "请勿退货" deny, and so do "REPRINT: NO" and "UNPAID 0"; "DUPLICATE NO. 2" does not.
+_DENIED_BEFORE = re.compile(r"(?<![^\W\d_])(?:no|not)[\s\-]+$|[勿不无]\s*$")
+_DENIED_BEHIND = re.compile(r"\s*[:=]\s*(?:no|0+次?)(?![\w%])")
+_NONE_BEHIND = re.compile(r"[\s#.\-]*(?:no(?!\w)(?!\W{0,3}\d)|0+次?(?![\w%]))")
+_COUNTED = frozenset({"reprint", "not_paid"})  # words that tills also print as the label of a count
+_NUMBER_BEHIND = re.compile(r"\s*[:=#]\s*\d")
 _DECLINE_LINE = 60  # a reason may stand behind it; a longer line is prose
 
 
@@ -102,14 +108,34 @@ class FieldFinder:
     def title(self, line: str) -> set[str]:
         """The classes of a line that is a title; empty for any other line."""
         low = lower(line)
-        first = None if _PRICE.search(low) else self._titles.find(low)
+        first = None if _PRICE.search(low) or self._is_numbered(low) else self._titles.find(low)
         if first is None:
             return set()
         if not _LETTER.search(self._fillers.without(low)):
-            return self.classes(line)
+            return self._meant(low)
         start, _, classes = first
-        declined = "declined" in classes and len(low) <= _DECLINE_LINE
+        declined = "declined" in classes and len(low) <= _DECLINE_LINE and not _is_denied(low, *first)
         return {"declined"} if declined and not _LETTER.search(self._fillers.without(low[:start])) else set()
+
+    def _meant(self, low: str) -> set[str]:
+        """The classes of the title words that the line does not deny."""
+        return {
+            name for found in self._titles.find_all(low) if not _is_denied(low, *found) for name in found[2]
+        }
+
+    def _is_numbered(self, low: str) -> bool:
+        """Whether a word that is a title elsewhere stands as a label here: ``交班: 1`` is the number of a shift."""
+        found = self._labels.find(low)
+        return found is not None and found[2] == "other" and _NUMBER_BEHIND.match(low, found[1]) is not None
+
+
+def _is_denied(low: str, start: int, end: int, classes: frozenset[str]) -> bool:
+    """Whether the line says that what a title word names is not so. A settlement's NO is always its number."""
+    if _DENIED_BEFORE.search(low[max(start - 8, 0) : start]):
+        return True
+    if classes & _COUNTED and _NONE_BEHIND.match(low, end):
+        return True
+    return not classes & {"settlement", "declined"} and _DENIED_BEHIND.match(low, end) is not None
 
 
 def _column_end(low: str, at: int) -> int:

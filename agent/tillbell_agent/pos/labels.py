@@ -127,14 +127,14 @@ class ReceiptLabels:
         小计|数量|总数量|总数|件数|总件数|优惠|优惠金额|优惠合计|折扣|折扣金额|折扣合计|税额|合计数量|合计件数|商品合计|商品总额|原价合计|积分|余额|卡余额|人数
         收银员|操作员|操作员号|营业员|服务员|商户名称|发卡行|收单行|发卡机构|收单机构|桌号|台号|电话|地址|小费|会员号|会员|手机号|机号|款台
         持卡人签名|持卡人|姓名|客户|OPERATOR|OPERATOR NO|CASHIER|SERVER|CLERK|ISSUER|ACQUIRER|MERCHANT NAME|MERCHANT|CARDHOLDER|CARDHOLDER NAME|NAME|TIME
-        STORE|STORE NO|TEL|PHONE|TABLE|GUESTS|QTY|AID|TC|TVR|TSI|ATC|ARQC|APPLICATION ID|MWST|NETTO|BRUTTO|KUNDE|TVA|HT|부가세|과세|면세|공급가|할인|소계"""
+        交班|交接班|BAR ORDER|STORE|STORE NO|TEL|PHONE|TABLE|GUESTS|QTY|AID|TC|TVR|TSI|ATC|ARQC|APPLICATION ID|MWST|NETTO|BRUTTO|KUNDE|TVA|HT|부가세|과세|면세|공급가|할인|소계"""
     )
 
     settlement_words: tuple[str, ...] = _words(
         """结算总计单|结算总计|总计单|POS结算单|POS结算|结算报表|批结|批上送|日结|日结单|交班|交班单|交接班|日报表|营业日报|销售日报|营业汇总|销售汇总|对账单
         SETTLEMENT|BATCH REPORT|BATCH TOTALS|BATCH TOTAL|BATCH CLOSE|BATCH CLOSED|END OF DAY|DAY END|Z REPORT|Z-REPORT|X REPORT|X-REPORT|SHIFT REPORT
         DAILY REPORT|TOTALS REPORT|SUMMARY REPORT|DAILY SALES|KASSENSCHNITT|KASSENABSCHLUSS|TAGESABSCHLUSS|Z-BERICHT|X-BERICHT|Z-BON|X-BON
-        TELECOLLECTE|TÉLÉCOLLECTE|REMISE|CLOTURE|CLÔTURE|정산|일마감|마감정산"""
+        TELECOLLECTE|TÉLÉCOLLECTE|REMISE EN BANQUE|BORDEREAU DE REMISE|CLOTURE|CLÔTURE|정산|일마감|마감정산"""
     )
     reprint_words: tuple[str, ...] = _words(
         """重打印|重打|重印|补打|再打印|重复打印|DUPLICATED|DUPLICATE|REPRINT|REPRINTED|RE-PRINT|DUPLICATA|REIMPRESSION|RÉIMPRESSION|NACHDRUCK
@@ -149,7 +149,7 @@ class ReceiptLabels:
         ESTIMATE|NOT A RECEIPT|THIS IS NOT A RECEIPT|ZWISCHENRECHNUNG|KEIN BELEG|NOTE PROVISOIRE|계산서 미결제"""
     )
     order_words: tuple[str, ...] = _words(
-        "厨房单|后厨单|出品单|传菜单|制作单|堂口单|划菜单|KITCHEN|KITCHEN ORDER|KITCHEN TICKET|BAR ORDER|KÜCHENBON|주방주문서|주방"
+        "厨房单|后厨单|出品单|传菜单|制作单|堂口单|划菜单|KITCHEN ORDER|KITCHEN TICKET|BAR ORDER|KÜCHENBON|주방주문서"
     )
     declined_words: tuple[str, ...] = _words(
         """交易失败|交易拒绝|支付失败|付款失败|扣款失败|交易未成功|交易不成功|拒绝交易|交易取消|DECLINED|DECLINE|NOT APPROVED|DENIED|REFUSED|NOT AUTHORISED
@@ -187,7 +187,7 @@ class ReceiptLabels:
     filler_words: tuple[str, ...] = _words(
         """POS|RECEIPT|RECEIPTS|SLIP|COPY|TICKET|TRANSACTION|TXN|SALE|CARD|PAYMENT|CREDIT|DEBIT|HOST|RESULT|RESPONSE|STATUS|MERCHANT|CUSTOMER|CARDHOLDER
         REPORT|SUMMARY|SUCCESSFUL|SUCCESS|OK|DETAIL|BATCH|OF|THE|A|IS|THIS|WAS|YOUR|ORIGINAL|NO|NR|FOR|BY|ORDER|ZAHLUNG|BELEG|KARTENZAHLUNG|PAIEMENT|CARTE|BANCAIRE
-        凭证|小票|票据|单据|单|签购单|存根|联|交易|交易结果|结果|状态|应答|请|勿|POS机|成功|银联|收据|이영수증|영수증|전표|거래|결제|카드|신용|현금"""
+        凭证|小票|票据|单据|单|签购单|存根|联|交易|交易结果|结果|状态|应答|请|勿|第|次|POS机|成功|银联|收据|이영수증|영수증|전표|거래|결제|카드|신용|현금"""
     )
 
     def extended(self, more: Mapping[str, Sequence[str]]) -> "ReceiptLabels":

@@ -38,6 +38,8 @@ _KINDS = (
 _NUMBER = re.compile(r"\w(?:[\w\-/]*\w)?")
 _CODE = re.compile(r"[0-9A-Za-z]{2,8}(?![\w-])")
 _PRICE = re.compile(r"\d[.,]\d\d(?!\d)")
+_FIRST_PRICE = re.compile(r"(?<![\d.,vV])\d+(?:[.,']\d{3})*[.,]\d\d(?![\d.,])")  # no 06.10.2021, no version
+_EMPHATIC = re.compile(r"^[*=#\-<>\s]*[*=#\-<>]{2}|refunded|refund receipt|credit note|退货单|退款单", re.I)
 _MASKED = re.compile(
     r"(?<![\w*#•·])(?:\d{4,8}[ -]?)?[*#•·xX]{2,}(?:[ -][*#•·xX]{2,})*[ -]?(?P<tail>\d{4})(?![\d*#•·]|[ -]?[*#•·]{2})"
 )
@@ -108,6 +110,9 @@ class _Receipt:
         for item in finder.labelled(lines):
             self._fields.setdefault(item.field, []).append(item)
         self._named = set().union(*titles)
+        self._first_price = next(
+            (at for at, line in enumerate(lines) if _FIRST_PRICE.search(line)), len(lines)
+        )
 
     def refused(self) -> Ignored | None:
         """Why this job can be no new transaction, by its titles alone."""
@@ -117,7 +122,9 @@ class _Receipt:
         return None
 
     def settlement(self) -> SettlementHeard | None:
-        if "settlement" not in self._named and "settlement" not in self._type_classes():
+        """Its title stands above every price: what is named below, a shift or a batch, is that of one sale."""
+        headings = set().union(*self._titles[: self._first_price])
+        if "settlement" not in headings | self._type_classes():
             return None
         chosen, time = self._chosen(), self._time()
         amount = chosen.amount if chosen else None
@@ -188,24 +195,25 @@ class _Receipt:
                 return kind
         if "sale" not in classes:
             for word, kind in _KINDS:
-                if any(
-                    word in named and self._is_heading(row, chosen) for row, named in enumerate(self._titles)
-                ):
+                rows = (row for row, named in enumerate(self._titles) if word in named)
+                if any(self._is_heading(row, chosen, word) for row in rows):
                     return kind
             if chosen and chosen.field in _KIND_OF_AMOUNT:
                 return _KIND_OF_AMOUNT[chosen.field]
         return Kind.REFUND if chosen and chosen.amount and chosen.amount.negative else Kind.SALE
 
-    def _is_heading(self, row: int, chosen: _Chosen | None) -> bool:
-        """Not where a code stands behind AUTH, nor between the first price and the total: there, VOID and RETURN speak
-        of one article."""
+    def _is_heading(self, row: int, chosen: _Chosen | None, word: str) -> bool:
+        """Not where a code stands behind AUTH, nor between the first price and the total, where VOID and RETURN speak
+        of one article, nor in the foot of a till's receipt, where RETURN heads the shop's rules."""
         if any(
             item.row == row and _CODE.match(item.value or item.below)
             for item in self._fields.get("auth_code", [])
         ):
             return False
-        priced = next((at for at, line in enumerate(self._lines) if _PRICE.search(line)), len(self._lines))
-        return row < priced or chosen is None or row > chosen.row
+        if row < self._first_price or chosen is None:
+            return True
+        rules = word == "refund" and chosen.field != "amount" and not _EMPHATIC.search(self._lines[row])
+        return row > chosen.row and not rules
 
     def _is_card_slip(self, classes: set[str], card: TruncatedPan | None, kind: Kind) -> bool:
         stated = (
