@@ -1,18 +1,17 @@
 """What a running agent answers on its control socket: one row a verb, handler and all."""
 
+import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from tillbell_agent import __version__, reports
 from tillbell_agent.config import Config
-from tillbell_agent.database import StoreError
+from tillbell_agent.database import DamagedStoreError, StoreError, store_error
 from tillbell_agent.listening import Listener
 from tillbell_agent.modem_line import ModemLine
 from tillbell_agent.register import Register
 from tillbell_agent.shell.guard import GuardFile
 from tillbell_agent.world import Clock
-
-_LONGEST_LISTING = 10_000
 
 
 class Verbs:
@@ -31,22 +30,29 @@ class Verbs:
         self._started_at = clock.monotonic()
         self._table: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "status": self._status,
-            "queue": self._queue,
-            "txn": self._txn,
-            "inbox": self._inbox,
+            "circumstances": self._circumstances,
             "send": self._send,
             "wake": self._wake,
         }
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """One request → its answer."""
+        """One request → its answer, and never a long one: everything waits for it, the lines too."""
         handler = self._table.get(str(request.get("do")))
         if handler is None:
             return {"error": f"unknown verb {request.get('do')!r}: one of {', '.join(self._table)}"}
         try:
             return handler(request)
-        except (StoreError, ValueError, KeyError, TypeError, OverflowError) as error:
+        except sqlite3.Error as error:  # where something was only read
+            return self._refused(store_error(error))
+        except StoreError as error:
+            return self._refused(error)
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
             return {"error": str(error)}
+
+    def _refused(self, error: StoreError) -> dict[str, Any]:
+        """Told to the client; that the store is damaged also to whoever repairs it."""
+        self._register.damaged |= isinstance(error, DamagedStoreError)
+        return {"error": str(error)}
 
     def _status(self, _: dict[str, Any]) -> dict[str, Any]:
         now = self._clock.monotonic()
@@ -64,14 +70,10 @@ class Verbs:
             **reports.store(self._register.connection, self._clock.moment()),
         }
 
-    def _queue(self, request: dict[str, Any]) -> dict[str, Any]:
+    def _circumstances(self, _: dict[str, Any]) -> dict[str, Any]:
+        """Why messages wait, as far as the store does not say it; who asks reads the messages there."""
         held = {each.name: self._register.why_held(each.name) for each in self._config.recipients}
-        circumstances = reports.Circumstances(
-            running=True, modems_wait_for=self._modems_wait_for(), held_because=held
-        )
-        now, limit = self._clock.moment().unix, _limit(request)
-        rows = reports.queue(self._register.connection, limit, request.get("state"), now, circumstances)
-        return {"queue": rows}
+        return {"modems_wait_for": self._modems_wait_for(), "held_because": held}
 
     def _modems_wait_for(self) -> str | None:
         """Why no modem can send, in words; None: one can, or is about to."""
@@ -81,12 +83,6 @@ class Verbs:
             return None
         waits = [f"modem {each['name']}: {reports.modem_words(each)}" for each in facts]
         return "; ".join(waits) or "a [[modem]] in the configuration: there is none"
-
-    def _txn(self, request: dict[str, Any]) -> dict[str, Any]:
-        return {"txn": reports.transactions(self._register.connection, _limit(request))}
-
-    def _inbox(self, request: dict[str, Any]) -> dict[str, Any]:
-        return self._register.inbox.listing(_limit(request), request.get("state"))
 
     def _send(self, request: dict[str, Any]) -> dict[str, Any]:
         recipient = next((each for each in self._config.recipients if each.name == request["to"]), None)
@@ -131,7 +127,3 @@ def _source(listener: Listener) -> dict[str, Any]:
 def _modem(modem: ModemLine, now: float) -> dict[str, Any]:
     """``held``: why a modem that is well is left alone for a while; None: it is not."""
     return modem.facts(now) | {"held": modem.courier.trouble}
-
-
-def _limit(request: dict[str, Any]) -> int:
-    return max(1, min(int(request.get("limit", 50)), _LONGEST_LISTING))

@@ -100,7 +100,7 @@ class Ledger:
         rows = self._connection.execute(
             f"SELECT {_COLUMNS} FROM ledger WHERE kind != ? ORDER BY id DESC LIMIT ?",
             (Kind.SETTLEMENT, limit),
-        )
+        ).fetchall()  # at once: an open question keeps the agent from erasing
         return [entry for entry in map(_entry, rows) if entry is not None]
 
     def day_totals(self, day: str) -> list[tuple[str, int, int, int]]:

@@ -212,7 +212,21 @@ def test_a_limit_that_limits_nothing_is_refused(
     assert f"{limit!r} is no whole number above 0" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("verb", ["status", "queue", "txn"])
+@pytest.mark.parametrize("verb", ["txn", "inbox"])
+def test_a_store_of_somebody_else_says_who_may_look(
+    verb: str, config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(*_arguments: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tillbell_agent.cli.common.open_for_reading", refused)
+    assert main([verb, "--config", str(config)]) == 3
+    assert capsys.readouterr().err == (
+        f"tillbell: {config.parent / 'state'} cannot be read: Permission denied. Run this as its owner, or as root\n"
+    )
+
+
+@pytest.mark.parametrize("verb", ["status", "queue"])
 def test_a_state_of_somebody_else_says_who_may_look(
     verb: str, config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

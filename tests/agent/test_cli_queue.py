@@ -29,7 +29,7 @@ def message(state: State, not_before: int = 0, last_answer: str | None = None) -
     return Message(
         id=1, recipient="hq", phone="+8613900139000", format="sealed", message_class="txn", state=state, ledger_id=1,
         counter=None, body=None, left_out=None, created_at=NOON, expires_at=NOON + 9, not_before=not_before, attempts=2,
-        unknowns=0, repeated=False, modem=None, last_answer=last_answer, updated_at=NOON,
+        unknowns=0, refusals=0, repeated=False, modem=None, last_answer=last_answer, updated_at=NOON,
     )  # fmt: skip
 
 
@@ -117,8 +117,27 @@ def test_the_table_says_until_when_in_words(stored: str, capsys: Say) -> None:
 def test_a_running_agent_says_it_with_what_its_modem_waits_for(
     stored: str, capsys: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    row = asked(capsys, "--config", stored, "--limit", "1")[0]
-    row |= {"waits_for": "modem sim1: denied for 3 min", "until": int(time.time()) - 5}
-    monkeypatch.setattr("tillbell_agent.cli.common.ask", lambda *_: {"queue": [row]})
+    answer = {"modems_wait_for": "modem sim1: denied for 3 min", "held_because": {"hq": "not paired: run …"}}
+    monkeypatch.setattr("tillbell_agent.cli.queue.ask", lambda *_: answer)
     assert main(["queue", "--config", stored]) == 0
-    assert "modem sim1: denied for 3 min, now" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said.count("modem sim1: denied for 3 min") == 2
+    assert "modem sim1: denied for 3 min, in 4 min" in said
+    assert said.count("not paired: run …") == 2
+
+
+def test_a_listing_of_thousands_asks_nothing_long_of_the_running_agent(
+    stored: str, capsys: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests: list[dict[str, Any]] = []
+
+    def answer(_: Path, request: dict[str, Any]) -> dict[str, Any]:
+        requests.append(request)
+        return {"modems_wait_for": None, "held_because": {}}
+
+    for module in ("common", "queue"):
+        monkeypatch.setattr(f"tillbell_agent.cli.{module}.ask", answer)
+    assert len(asked(capsys, "--config", stored, "--limit", "10000")) == 4
+    for verb in ("txn", "inbox"):
+        assert main([verb, "--config", stored, "--limit", "10000", "--json"]) == 0
+    assert requests == [{"do": "circumstances"}]

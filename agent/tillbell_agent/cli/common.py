@@ -6,7 +6,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tillbell_agent.cli.errors import NOT_WELL, UNREACHABLE, USAGE, CliError
 from tillbell_agent.config import Config, ConfigError, RecipientConfig, load
@@ -21,6 +21,7 @@ from tillbell_protocol.pairing import SecretKey
 
 DEFAULT_CONFIG = Path("/etc/tillbell/config.toml")
 _DEVICE_KEY = "device.key"
+Answer = TypeVar("Answer")
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
@@ -83,7 +84,7 @@ def from_agent_or_store(
     try:
         answer = ask(config.state_dir, request)
     except NoAgentError:
-        return _from_store(config, fallback)
+        return from_store(config, fallback)
     except ControlError as error:
         raise CliError(str(error), UNREACHABLE) from error
     if "error" in answer:
@@ -91,7 +92,8 @@ def from_agent_or_store(
     return answer
 
 
-def _from_store(config: Config, fallback: Callable[[sqlite3.Connection], dict[str, Any]]) -> dict[str, Any]:
+def from_store(config: Config, read: Callable[[sqlite3.Connection], Answer]) -> Answer:
+    """What ``read`` finds in the store, whether an agent runs or not: a long listing holds up no agent. Raises CliError."""
     try:
         connection = open_for_reading(config.state_dir)
     except StoreError as error:
@@ -102,7 +104,7 @@ def _from_store(config: Config, fallback: Callable[[sqlite3.Connection], dict[st
             UNREACHABLE,
         ) from error
     try:
-        return fallback(connection)
+        return read(connection)
     except sqlite3.Error as error:
         raise CliError(f"cannot read the state in {config.state_dir}: {error}", UNREACHABLE) from error
     finally:

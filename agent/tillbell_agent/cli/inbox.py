@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from tillbell_agent.cli.common import (
     add_config,
     add_json,
-    from_agent_or_store,
+    from_store,
     positive,
     print_json,
     print_table,
@@ -37,10 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     config = read_config(args.config)
-    request = {"do": "inbox", "limit": args.limit, "state": args.state}
-    answer = from_agent_or_store(
-        config, request, lambda connection: Inbox(connection).listing(args.limit, args.state)
-    )
+    answer = from_store(config, lambda connection: Inbox(connection).listing(args.limit, args.state))
     rows = answer["inbox"]
     if args.json:
         print_json(rows)

@@ -1,7 +1,6 @@
 """``tillbell queue``: messages and their states, without their words."""
 
 import argparse
-import sqlite3
 import time
 from typing import Any
 
@@ -9,15 +8,17 @@ from tillbell_agent import reports
 from tillbell_agent.cli.common import (
     add_config,
     add_json,
-    from_agent_or_store,
+    from_store,
     positive,
     print_json,
     print_table,
     read_config,
 )
-from tillbell_agent.cli.errors import OK
+from tillbell_agent.cli.errors import NOT_WELL, OK, UNREACHABLE, CliError
+from tillbell_agent.config import Config
 from tillbell_agent.finding import span
 from tillbell_agent.outbox import State
+from tillbell_agent.shell.control import ControlError, NoAgentError, ask
 
 HELP = "Show the newest messages: for whom, in which state, what each waits for and until when, and the last answer."
 STATES = [state.value for state in State]
@@ -35,12 +36,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     config = read_config(args.config)
-    request = {"do": "queue", "limit": args.limit, "state": args.state}
-    rows = from_agent_or_store(config, request, lambda connection: _without_agent(connection, args))["queue"]
+    circumstances, now = _circumstances(config), int(time.time())
+    rows = from_store(
+        config, lambda connection: reports.queue(connection, args.limit, args.state, now, circumstances)
+    )
     if args.json:
         print_json(rows)
         return OK
-    now = int(time.time())
     print_table(
         ("id", "recipient", "format", "class", "state", "tries", "counter", "changed", "waits for", "last answer"),
         [
@@ -55,9 +57,17 @@ def run(args: argparse.Namespace) -> int:
     return OK
 
 
-def _without_agent(connection: sqlite3.Connection, args: argparse.Namespace) -> dict[str, Any]:
-    nobody = reports.Circumstances(running=False)
-    return {"queue": reports.queue(connection, args.limit, args.state, int(time.time()), nobody)}
+def _circumstances(config: Config) -> reports.Circumstances:
+    """What only a running agent knows of the reasons why messages wait. Raises CliError where one does not answer."""
+    try:
+        answer = ask(config.state_dir, {"do": "circumstances"})
+    except NoAgentError:
+        return reports.Circumstances(running=False)
+    except ControlError as error:
+        raise CliError(str(error), UNREACHABLE) from error
+    if "error" in answer:
+        raise CliError(str(answer["error"]), NOT_WELL)
+    return reports.Circumstances(True, answer["modems_wait_for"], answer["held_because"])
 
 
 def _waits(row: dict[str, Any], now: int) -> str:

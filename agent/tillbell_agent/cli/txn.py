@@ -9,7 +9,7 @@ from tillbell_agent import reports
 from tillbell_agent.cli.common import (
     add_config,
     add_json,
-    from_agent_or_store,
+    from_store,
     money,
     positive,
     print_json,
@@ -32,11 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     config = read_config(args.config)
-    rows = from_agent_or_store(
-        config,
-        {"do": "txn", "limit": args.limit},
-        lambda connection: {"txn": reports.transactions(connection, args.limit)},
-    )["txn"]
+    rows = from_store(config, lambda connection: reports.transactions(connection, args.limit))
     if args.json:
         print_json(rows)
         return OK
