@@ -15,6 +15,7 @@ _MAX_PAN = 19  # ISO/IEC 7812-1: a PAN has at most 19 digits
 # The first digits that cards have: 3 to 6, and of the 2s only 2200-2204 (Mir) and 2221-2720 (Mastercard), so that a
 # number that starts with a year is no card.
 _IIN = re.compile(r"[3-6]|220[0-4]|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720")
+_MERCHANT_ID = re.compile(r"(?!3[47])[0-9]{15}")
 _CONTROL = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u2060\ufeff"
 _HIDDEN = re.compile(rf"[{_CONTROL}]")
 _DIGITS = re.compile(rf"(\d(?:[{_CONTROL}]*\d)*)")  # of any script: a text may show fullwidth ones
@@ -81,6 +82,14 @@ def scrub(text: str) -> str:
     order numbers that fail these tests survive unchanged.
     """
     return _RUN.sub(_scrub_run, text)
+
+
+def scrub_merchant_id(text: str) -> str:
+    """As ``scrub``, but 15 digits pass unless they could be an American Express number.
+
+    Merchant numbers (ISO 8583 field 42) have 15 digits, of which one in ten passes for a card number.
+    """
+    return text if _MERCHANT_ID.fullmatch(text) else scrub(text)
 
 
 def _is_card(digits: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from tillbell_protocol.cbor import UNDEFINED
 from tillbell_protocol.errors import EncodeError, ProtocolError
 from tillbell_protocol.iso4217 import alpha_code, numeric_code
-from tillbell_protocol.pan import TruncatedPan, scrub
+from tillbell_protocol.pan import TruncatedPan, scrub, scrub_merchant_id
 
 # Times are counted from 2025-01-01T00:00:00Z, so that they take five octets until 2161.
 EPOCH_UNIX: Final = 1_735_689_600
@@ -49,9 +49,10 @@ def pack_digits(text: str | None) -> int | str | None:
 
     Card numbers are truncated on the way: this is the last exit before encryption.
     """
-    if text is None:
-        return None
-    text = scrub(text)
+    return None if text is None else _packed(scrub(text))
+
+
+def _packed(text: str) -> int | str:
     packable = text.isascii() and text.isdigit() and len(text) <= MAX_PACKED_DIGITS
     return int(f"1{text}") if packable else text
 
@@ -66,13 +67,8 @@ def unpack_digits(item: Any) -> str | None:
 
 
 def pack_merchant_id(text: str | None) -> int | str | None:
-    """As ``pack_digits``; 15 digits pass unless they could be an American Express number.
-
-    Merchant numbers (ISO 8583 field 42) have 15 digits, of which one in ten passes for a card number.
-    """
-    if text is not None and re.fullmatch(r"(?!3[47])[0-9]{15}", text):
-        return int(f"1{text}")
-    return pack_digits(text)
+    """As ``pack_digits``, with ``scrub_merchant_id`` on the way."""
+    return None if text is None else _packed(scrub_merchant_id(text))
 
 
 def pack_card(card: TruncatedPan | None) -> int | str | None:

@@ -16,7 +16,7 @@ from tillbell_agent.pos.money import PrintedAmount, exponent, read_amount
 from tillbell_agent.pos.printed_time import PrintedTime, find_time
 from tillbell_agent.pos.settings import DialectSettings
 from tillbell_protocol.event import Kind, Settlement, Transaction
-from tillbell_protocol.pan import TruncatedPan, scrub
+from tillbell_protocol.pan import TruncatedPan, scrub, scrub_merchant_id
 
 # Which label's amount counts, first to last; two fields in one row have the same rank.
 _RANKS = (("paid",), ("refund_total", "void_total"), ("due",), ("total",), ("refund", "void"), ("amount",))
@@ -282,7 +282,7 @@ class _Receipt:
         for item in self._fields.get(field, []):
             match = _NUMBER.match(item.value) if item.value else _NUMBER.fullmatch(item.below)
             if match and any(character.isdigit() for character in match.group()) and len(match.group()) <= 40:
-                return match.group() if field == "merchant_id" else scrub(match.group())
+                return (scrub_merchant_id if field == "merchant_id" else scrub)(match.group())
         return None
 
     def _code(self, field: str) -> str | None:

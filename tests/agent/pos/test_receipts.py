@@ -384,6 +384,19 @@ def test_card_number_behind_a_wrong_label_leaves_truncated() -> None:
     assert completed("单号:4111111111111111\n应收 18.80").receipt_no == "****1111"
 
 
+@pytest.mark.parametrize("number", ["4111111111111111", "371449635398431", "4111-1111-1111-1111"])
+@pytest.mark.parametrize("line", ["MID: {}", "MERCHANT ID:\n{}", "商户号:{}", "TERMINAL ID: {}"])
+def test_card_number_behind_a_merchants_label_leaves_truncated(number: str, line: str) -> None:
+    event = read(f"SHOP\n{line.format(number)}\nTOTAL 18.80")
+    assert isinstance(event, TransactionCompleted)
+    assert number not in repr(event)
+    assert number[-4:] in repr(event)
+
+
+def test_merchant_number_that_would_pass_for_a_card_stays_whole() -> None:
+    assert completed("SHOP\nMID: 411111111111116\nTOTAL 18.80").merchant_id == "411111111111116"
+
+
 def test_ornament_with_a_year_is_no_card() -> None:
     assert completed("**** 2024 ****\n应收 18.80").card is None
 
