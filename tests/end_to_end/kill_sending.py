@@ -55,6 +55,7 @@ _FEEDING_MS = 500
 _KILL_WITHIN_S = 0.03
 _AFTER_MOST = 6
 _HOUR_S = 3600
+_REPORT_WAIT_S = 61
 _WAITED_OUT_S = 90.0
 
 
@@ -131,8 +132,14 @@ class Run:
         self.shop.ask_modem(do="fault", kind="none")
         self.shop.ask_modem(do="latency", ms=0, report_ms=50)
         self._start()
-        if wait_out:
-            wait("texts of unknown outcome are repeated", lambda: not self._waiting("unknown"), _WAITED_OUT_S)
+        if wait_out:  # of a text that was tried often the next try may be further away: that one is aged
+            soon = time.time() + _REPORT_WAIT_S
+            ids = {row["id"] for row in self._waiting("unknown") if row["not_before"] <= soon}
+
+            def left() -> list[dict[str, Any]]:
+                return [row for row in self._waiting("unknown") if row["id"] in ids]
+
+            wait("texts of unknown outcome are repeated", lambda: not left(), _WAITED_OUT_S)
         while True:
             wait("what is due leaves", lambda: self._due() == 0, 60)
             if not self._waiting("unknown", "queued", "claimed"):
