@@ -186,6 +186,18 @@ def test_a_hung_modem_is_closed_and_opened_and_the_ladder_is_shown(town: Town) -
     assert town.modem.facts(town.clock.now)["alarm"] is None
 
 
+def test_a_modem_that_stays_away_is_an_alarm_until_it_works_again(town: Town) -> None:
+    up(town)
+    town.modem_port.gone, town.modem_there = True, False
+    town.live(500)
+    assert town.modem.facts(town.clock.now)["alarm"] is None
+    town.live(200)
+    assert str(town.modem.facts(town.clock.now)["alarm"]).startswith("its port does not come back")
+    town.modem_there = True
+    assert town.live(30, lambda: town.modem.session.ready)
+    assert town.modem.facts(town.clock.now)["alarm"] is None
+
+
 def test_a_changed_sim_is_an_alarm_that_stays(town: Town) -> None:
     up(town)
     town.machine.commands.sim.imsi = "460009999990001"

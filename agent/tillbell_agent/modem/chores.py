@@ -82,6 +82,17 @@ class Chores:
         if self._facts.seen.pop(stored, None) is not None and len(self._to_forget) < MAX_WAITING:
             self._to_forget.append(stored)
 
+    def sim_is_gone(self) -> None:
+        """Another one may have taken its place: nothing is read or deleted there by what was known of the last.
+
+        What is still stored is found and reported by a sweep.
+        """
+        if not self._facts.endless_listings:
+            self._sweep_at = 0.0  # as soon as the line is free
+        self._to_read.clear()
+        self._to_forget.clear()
+        self._facts.seen.clear()
+
     def next_deadline(self) -> float:
         """When the next timed chore is due."""
         times = [self._heartbeat_at, self._sample_at, self._sweep_at, self._credit_at, self._full_at]

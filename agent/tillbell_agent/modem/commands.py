@@ -188,9 +188,9 @@ class ReadRegistration(Command[int]):
         return text.startswith(self.name + ":")
 
     def parse(self, lines: tuple[str, ...]) -> int:
-        if len(lines) != 1:
-            raise DecodeError(self.name, 0, f"{len(lines)} lines instead of one")
-        return number(fields(lines[0]), 1, self.name)
+        if not lines:
+            raise DecodeError(self.name, 0, "the answer has no line")
+        return number(fields(lines[0]), 1, self.name)  # some modules give a second line, for a second SIM
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +262,10 @@ def _stored(index: int, declared: int, line: str) -> StoredTpdu:
 
 @dataclass(frozen=True, slots=True)
 class ReadMessage(Command[StoredTpdu | None]):
-    """+CMGR=<index>, PDU mode. None: that place is empty."""
+    """+CMGR=<index>, PDU mode. None: that place is empty.
+
+    An ``OK`` alone is no answer: some modules give it for an empty place, and it may be an earlier command's.
+    """
 
     index: int
     timeout_s: ClassVar[float] = 10.0
@@ -274,7 +277,7 @@ class ReadMessage(Command[StoredTpdu | None]):
         return text.startswith("+CMGR:") or _HEX_LINE.match(text) is not None
 
     def parse(self, lines: tuple[str, ...]) -> StoredTpdu | None:
-        if not lines or fields(lines[0])[-1] == "0":
+        if len(lines) == 1 and fields(lines[0])[-1] == "0":
             return None
         if len(lines) != 2:
             raise DecodeError("+CMGR", 0, f"{len(lines)} lines instead of two")

@@ -4,7 +4,9 @@ TS 27.007 (identity, PIN, registration) and TS 27.005 (SMS), in the order in whi
 a modem refuses is recorded and left; a PIN is entered at most once, and never when fewer than three tries are left.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import count
 
 from tillbell_agent.modem.commands import (
     Command,
@@ -30,6 +32,7 @@ from tillbell_agent.modem.events import (
 )
 from tillbell_agent.modem.profile import GENERIC, Profile, choose
 from tillbell_agent.modem.questions import FromProfile, ReadImsi
+from tillbell_agent.modem.results import AnswerClass, classify
 from tillbell_agent.modem.script import Failure, Pause, Script, Tell, ask
 from tillbell_protocol.errors import EncodeError
 from tillbell_protocol.sms.address import Address, TypeOfNumber
@@ -48,6 +51,8 @@ _STAT_WORDS = {
 # SIMs answer "busy" for about ten seconds after power-on; twice that, then it is a fault.
 SIM_BUSY_TRIES = 20
 REGISTRATION_POLL_S = 5.0
+# While no network is found, the SIM is looked at once a minute.
+POLLS_A_SIM = 12
 # How new messages and status reports are announced, best first: stored and told by index; reports routed or stored;
 # "told while the link is free" for modems without mode 2; last, without reports.
 _ANNOUNCEMENTS = ("2,1,0,1,0", "2,1,0,2,0", "1,1,0,1,0", "3,1,0,1,0", "2,1,0,0,0", "1,1,0,0,0", "2,1")
@@ -84,6 +89,7 @@ class Facts:
     echo_stays: bool = False
     seen: dict[StoredAt, bytes] = field(default_factory=dict)
     pin_tried: bool = False
+    pin_taken: bool = False  # the modem said OK to it; whether that opened the SIM, +CPIN? has yet to tell
     sim_trouble: Condition | None = None
     refusal: Condition | None = None  # what the network said of this SIM when it last refused a segment
     looks_for_network: bool = False
@@ -94,8 +100,28 @@ class Facts:
     routed: int = 0  # how many came by themselves and were to be acknowledged
     storage_full: bool = False
     silent: set[str] = field(default_factory=set)  # questions that it did not answer: not asked again
+    senseless: set[str] = field(default_factory=set)  # questions whose last answer had another form
+    sim_gone: bool = False  # the SIM refused something: it is looked at anew
     endless_listings: int = 0
     awaits_credit: bool = False
+
+    def note(self, question: str, answer: object) -> None:
+        """Which questions are not worth asking again: one that met a silence, or twice running made no sense."""
+        match answer:
+            case Failure(kind="SILENCE"):
+                self.silent.add(question)
+            case Failure(kind="GARBLED") if question in self.senseless:
+                self.silent.add(question)
+            case Failure(kind="GARBLED"):
+                self.senseless.add(question)
+            case _:
+                self.senseless.discard(question)
+
+    def sim_refused(self, code_kind: str, code: int | None) -> None:
+        """An error that may be the SIM's: it was pulled, or locked, and nothing has said so."""
+        if classify(code_kind, code) is AnswerClass.SIM:
+            self.sim_gone = True
+            self.sim_trouble = condition_of_sim(code_kind, code)
 
     @property
     def registered(self) -> bool:
@@ -119,7 +145,7 @@ class Facts:
 def initialise(facts: Facts, settings: ModemSettings) -> Script[str | None]:
     """Everything up to the SMS set-up. Returns None when done, else why it is not."""
     facts.registration.clear()
-    facts.can_keep_link = facts.link_kept = facts.echo_stays = facts.acknowledges = False
+    facts.can_keep_link = facts.link_kept = facts.echo_stays = facts.acknowledges = facts.sim_gone = False
     yield from optional(SetEcho(on=False), "turning the echo off")
     facts.echo_heard = False
     yield from optional(Set("+CMEE", "1"), "asking for error codes")
@@ -132,7 +158,10 @@ def initialise(facts: Facts, settings: ModemSettings) -> Script[str | None]:
         yield from optional(FromProfile(text), "setting up what this module needs")
     for name in REGISTRATIONS:
         yield from optional(Set(name, "1"), "asking to be told of the registration")
-    yield from register(facts)
+    echoed = facts.echo_heard
+    why = yield from register(facts, lambda: facts.echo_heard == echoed)
+    if why is not None:
+        return why
     why = yield from _set_up_sms(facts, settings)
     # Echo that comes back later means that the modem has restarted by itself, and forgot all of this.
     facts.echo_stays = facts.echo_heard
@@ -163,15 +192,18 @@ def _identify(facts: Facts, settings: ModemSettings) -> Script[None]:
         yield from optional(Set("+IPR", str(facts.speed)), "fixing the speed")
 
 
-def read_imsi(facts: Facts) -> Script[None]:
-    """Which SIM is it? Another one than before is told."""
+def read_imsi(facts: Facts) -> Script[Failure | None]:
+    """Which SIM is it? Another one than before is told. Failure: it cannot be read."""
     imsi = yield from ask(ReadImsi(), "asking which SIM this is")
-    if isinstance(imsi, Failure) or imsi == facts.imsi:
-        return
+    if isinstance(imsi, Failure):
+        return imsi
+    if imsi == facts.imsi:
+        return None
     if facts.imsi:
         yield Tell(SimChanged(facts.imsi[-4:], imsi[-4:]))
     facts.imsi = imsi
     yield Tell(SimIdentified(imsi[-4:]))
+    return None
 
 
 def _sim_is_busy(state: str | Failure) -> bool:
@@ -200,7 +232,7 @@ def unlock_sim(facts: Facts, settings: ModemSettings) -> Script[str | None]:
             facts.sim_trouble = told or facts.sim_trouble or Condition.NO_SIM
         return f"the SIM cannot be used: {state}"
     if state == "READY":
-        facts.sim_trouble = None
+        yield from _sim_is_open(facts)
         return None
     facts.sim_trouble = Condition.PUK_NEEDED if "PUK" in state else Condition.PIN_NEEDED
     if state != "SIM PIN":
@@ -220,40 +252,72 @@ def _enter_pin(pin: str, facts: Facts, settings: ModemSettings) -> Script[str | 
         return f"only {left} PIN tries are left: the PIN must be entered by hand"
     facts.pin_tried = True
     answer = yield from ask(EnterPin(pin), "entering the PIN")
-    yield Tell(PinTried(accepted=not isinstance(answer, Failure)))
     if isinstance(answer, Failure):
+        yield Tell(PinTried(accepted=False))
         return f"the PIN was not accepted: {answer}"
-    facts.pin_tried = False  # right, so it may be entered again when the modem has restarted
+    facts.pin_taken = True
     for _ in range(SIM_BUSY_TRIES):
         state = yield from _pin_state(facts)
         if state == "READY":
-            facts.sim_trouble = None
+            yield from _sim_is_open(facts)
             return None
         facts.sim_trouble = Condition.SIM_BUSY
         yield Pause(1.0, "waiting for the SIM after the PIN")
+    if state == "SIM PIN":
+        facts.pin_taken, facts.sim_trouble = False, Condition.PIN_NEEDED
+        yield Tell(PinTried(accepted=False))
+        return "the SIM still asks for its PIN although the modem took it; it is not tried again"
     return "the SIM is not ready although the PIN was accepted"
 
 
-def register(facts: Facts) -> Script[None]:
-    """Wait until a network carries SMS for this SIM, however long; says why not each time that the reason changes."""
+def _sim_is_open(facts: Facts) -> Script[None]:
+    """+CPIN? says READY: only that shows that a PIN was right, and may be entered again after a restart."""
+    facts.sim_trouble = None
+    if facts.pin_taken:
+        facts.pin_tried = facts.pin_taken = False
+        yield Tell(PinTried(accepted=True))
+
+
+def register(facts: Facts, goes_on: Callable[[], bool]) -> Script[str | None]:
+    """Wait until a network carries SMS for this SIM, however long; says why not each time that the reason changes.
+
+    None: registered. Else why the modem is to be set up anew: it has restarted (``goes_on`` is false), or its SIM is no
+    longer open. Without a SIM, or with a locked one, there is no network to wait for.
+    """
     told = ""
-    while True:
+    for poll in count(1):
         yield from read_registration(facts)
         facts.looks_for_network = not facts.registered
         if facts.registered:
-            return
+            break
+        state: str | Failure = "READY"
+        if poll % POLLS_A_SIM == 0:
+            state = yield from ask(ReadPinState(), told)
+        if not goes_on() or not _still_open(state):
+            facts.looks_for_network = False
+            return "the modem has restarted" if not goes_on() else f"the SIM is not ready: {state}"
         if facts.registration_words != told:
             told = facts.registration_words
             yield Tell(NotReady(told))
         yield Pause(REGISTRATION_POLL_S, told)
+    return None
+
+
+def _still_open(state: str | Failure) -> bool:
+    """A +CPIN? that has no answer says nothing of the SIM."""
+    return state == "READY" or (isinstance(state, Failure) and state.kind in ("SILENCE", "GARBLED"))
 
 
 def read_registration(facts: Facts) -> Script[None]:
     """Ask every domain that the modem has."""
-    for name in REGISTRATIONS:
-        stat = yield from ask(ReadRegistration(name), "asking for the registration")
+    for command in map(ReadRegistration, REGISTRATIONS):
+        if command.line() in facts.silent:
+            continue
+        stat = yield from ask(command, "asking for the registration")
+        if stat != Failure("SILENCE"):  # one that hangs for a moment is asked again
+            facts.note(command.line(), stat)
         if isinstance(stat, int):
-            facts.registration[name] = stat
+            facts.registration[command.name] = stat
 
 
 def _set_up_sms(facts: Facts, settings: ModemSettings) -> Script[str | None]:

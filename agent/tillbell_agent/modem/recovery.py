@@ -29,6 +29,10 @@ SEARCH_TRIES = 3
 STARTING_PAUSE_S = 0.5
 # Commands without an answer, or errors of the modem's own, in a row: then setting it up anew is not enough.
 MAX_TROUBLES = 3
+# A port that goes away with a reset is back within the modem's start, and a few seconds for the system to name it.
+RETURN_S = 10.0
+# One that went by itself may have been unplugged by somebody, who has so long to plug it in again.
+GONE_S = 600.0
 # Pauses where only a person can help.
 _PERSON_PAUSES_S = (1.0, 5.0, 15.0, 60.0)
 
@@ -40,6 +44,7 @@ class Recovery:
         self, stage: Stage, facts: Facts, settings: ModemSettings, tell: Callable[[ModemEvent], None]
     ) -> None:
         self.again_at: float | None = None
+        self.gone_until: float | None = None  # while the port is lost: when help is called
         self.why = "starting"
         self.is_deaf = self.is_resetting = False
         self._stage, self._facts, self._tell = stage, facts, tell
@@ -144,17 +149,36 @@ class Recovery:
             return
         self._take(*self._ladder.climb(now, deaf=False), now)
 
-    def lost(self, why: str) -> None:
-        """The port is gone; where a step of ours did that, the ladder stays where it is."""
+    def lost(self, why: str, now: float) -> None:
+        """The port is gone; where a step of ours did that, the ladder stays where it is, and it must come back soon."""
         self.again_at, self.why = None, why
         self.is_deaf = self._searches = False
         self._search.clear()
-        if not (self._asked_to_reopen or self.is_resetting):
+        if self._asked_to_reopen or self.is_resetting:
+            self.gone_until = now + RETURN_S + self._facts.profile.boot_s
+        else:
+            self.gone_until = now + GONE_S
             self._ladder.port_lost()
+
+    def tick_while_lost(self, now: float) -> None:
+        """The port does not come back: its power, where we have a command for that, then somebody has to look."""
+        if self.gone_until is None or now < self.gone_until:
+            return
+        why = f"its port does not come back: {self.why}"
+        step, pause = self._ladder.climb(now, deaf=True, start=Step.POWER)
+        self.gone_until = now + pause
+        if step is Step.POWER:
+            self._tell(RecoveryStep(step.value, why))
+            self._tell(PowerWanted(why))
+            self.is_resetting = True
+            self.gone_until += RETURN_S + self._facts.profile.boot_s
+        elif step is Step.ALARM:
+            self.is_resetting = self._asked_to_reopen = False
+            self._tell(ModemAlarm(why))
 
     def reopened(self, now: float) -> None:
         """A port is there. A modem that was known there may only be starting: it is given its time."""
-        self.why = "the port was opened"
+        self.why, self.gone_until = "the port was opened", None
         self.is_deaf = self._asked_to_reopen
         if self._speed_is_known and not self._asked_to_reopen:
             self._grace_until = now + self._facts.profile.boot_s

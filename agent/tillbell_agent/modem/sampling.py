@@ -27,11 +27,18 @@ _CUSD = re.compile(r'\+CUSD: ?(\d)(?:,"([^"]*)"(?:,(\d+))?)?')
 
 def samples(facts: Facts) -> Iterator[Callable[[], Script[None]]]:
     """One round of questions."""
-    yield lambda: read_imsi(facts)
+    yield lambda: check_sim(facts)
     yield lambda: _read(facts, ReadSignal(), "signal_dbm")
     yield lambda: _read(facts, ReadOperator(), "operator")
     yield lambda: _read(facts, ReadVoltage(), "voltage_mv")
     yield lambda: read_fill(facts)
+
+
+def check_sim(facts: Facts) -> Script[None]:
+    """Is it the same SIM still, and is it there at all? Not every modem tells by itself."""
+    answer = yield from read_imsi(facts)
+    if answer is not None:
+        facts.sim_refused(answer.kind, answer.code)
 
 
 def read_fill(facts: Facts) -> Script[None]:
@@ -85,6 +92,5 @@ def _ask(facts: Facts, command: Command[Any], doing: str) -> Script[Any]:
     if command.line() in facts.silent:
         return Failure("SILENCE")
     answer = yield from ask(command, doing)
-    if answer == Failure("SILENCE"):
-        facts.silent.add(command.line())
+    facts.note(command.line(), answer)
     return answer

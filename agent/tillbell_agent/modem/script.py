@@ -54,7 +54,7 @@ class GetInStep:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Resumed with None after so long, or sooner when a URC changes the registration."""
+    """Resumed with None after so long, or sooner when a URC changes the registration or tells that the SIM is ready."""
 
     seconds: float
     doing: str
@@ -96,6 +96,7 @@ def ask(command: Command[T], doing: str) -> Script[T | Failure]:
     try:
         return command.parse(happened.lines)
     except DecodeError as error:
-        # An answer that does not fit may be an earlier command's; then this one's is still to come.
-        yield GetInStep()
+        if not any(line.startswith("+") for line in happened.lines):
+            # Nothing in it bears this command's name: it may be an earlier one's, and this one's is still to come.
+            yield GetInStep()
         return Failure("GARBLED", text=str(error))

@@ -32,6 +32,7 @@ from tillbell_agent.modem.events import (
     SegmentRefused,
     SegmentSent,
     SegmentUnknown,
+    SimChanged,
     StoredAt,
     UnknownLine,
     UrcReceived,
@@ -42,6 +43,7 @@ from tillbell_agent.modem.profile import Profile
 from tillbell_agent.modem.recovery import Recovery
 from tillbell_agent.modem.script import Decision, Script, Tell
 from tillbell_agent.modem.stage import Stage
+from tillbell_agent.modem.standing import condition_of, words_of
 from tillbell_agent.modem.traffic import routed, send_segment
 
 __all__ = ["ModemSettings", "Session"]
@@ -52,11 +54,6 @@ _STARTS = ("RDY", "APP RDY", "^SYSSTART")
 # Not "^BOOT": sticks that run say it again and again.
 _RESTARTED = (*_STARTS, "NORMAL POWER DOWN", "POWERED DOWN")
 _ONLY_A_PERSON = (Condition.PIN_NEEDED, Condition.PUK_NEEDED)
-_READY_BUT = {
-    Condition.BARRED: "ready, but the network refused the last message: this SIM is barred",
-    Condition.NO_CREDIT: "ready, but the network refuses this SIM: no credit, or no permission to send",
-    Condition.STORAGE_FULL: "ready, but its message storage is full: emptying it",
-}
 _SIM_GONE = ("+CPIN: NOT INSERTED", "+CPIN: NOT READY", "+CPIN: SIM REMOVED")
 
 
@@ -127,9 +124,11 @@ class Session:
         return self._dialogue.bytes_to_send()
 
     def next_deadline(self) -> float | None:
-        """When ``tick`` is needed next; at once where events wait; None only while the port is lost."""
+        """When ``tick`` is needed next; at once where events wait."""
         if self._events:
             return self._now
+        if self._lost:
+            return self._recovery.gone_until
         times = [self._dialogue.next_deadline(), self._stage.wake_at, self._recovery.again_at]
         if self._at_rest:
             times.append(self._chores.next_deadline())
@@ -183,7 +182,8 @@ class Session:
         self._not_ready(why)
         self._dialogue = self._stage.dialogue = Dialogue()
         self._lost = True
-        self._recovery.lost(why)
+        self._recovery.lost(why, now)
+        self._chores.sim_is_gone()  # whatever SIM is there when it comes back, nothing lies where it lay
         self._facts.looks_for_network = False
         self._facts.sim_trouble = None
         self._settle(now)
@@ -206,8 +206,10 @@ class Session:
         return self._take_events()
 
     def tick(self, now: float) -> list[ModemEvent]:
-        """Let time pass."""
-        if not self._lost:
+        """Let time pass; also while the port is lost, for which help is called when it stays away."""
+        if self._lost:
+            self._recovery.tick_while_lost(now)
+        else:
             self._hear(self._dialogue.tick(now), now)
             if self._stage.wake_at is not None and now >= self._stage.wake_at:
                 self._stage.wake(now)
@@ -223,9 +225,13 @@ class Session:
 
     @property
     def _is_up(self) -> bool:
-        """Initialised, in step since, and not restarted: a restart brings the echo back, and text mode with it."""
+        """Initialised, in step since, and not restarted: a restart brings the echo back, and text mode with it.
+
+        And with the SIM that it had then.
+        """
         in_step = self._initialised_at == self._dialogue.out_of_step
-        return in_step and (self._facts.echo_stays or not self._facts.echo_heard)
+        restarted = self._facts.echo_heard and not self._facts.echo_stays
+        return in_step and not restarted and not self._facts.sim_gone
 
     def _settle(self, now: float) -> None:
         """Begin what is to be done next, and note what and since when."""
@@ -238,10 +244,13 @@ class Session:
         if self.ready and not self._told_ready:
             self._told_ready = True
             self._events.append(Ready())
-        condition = self._condition()
+        condition = condition_of(self._facts, self._recovery, lost=self._lost, is_up=self._is_up)
         if condition is not self.condition:
             self.condition, self.condition_since = condition, now
-        words = self._describe()
+        words = words_of(
+            condition, self._recovery, self._dialogue.phase,
+            lost=self._lost, ready=self.ready, doing=self._stage.doing,
+        )  # fmt: skip
         if words != self._words:
             self._words, self.since = words, now
         self._now = now
@@ -250,36 +259,6 @@ class Session:
         events, self._events = self._events, []
         return events
 
-    def _describe(self) -> str:
-        if self._lost:
-            return f"the port is lost: {self._recovery.why}"
-        if self._recovery.is_resetting:
-            return f"restarting the modem: {self._recovery.why}"
-        if self._recovery.waits:
-            return f"pausing before another try: {self._recovery.why}"
-        if self._dialogue.phase in (Phase.QUIET, Phase.ASKING, Phase.SETTLING):
-            return f"getting in step with the modem ({self._dialogue.phase.value})"
-        if self.ready and self.condition in _READY_BUT:
-            return _READY_BUT[self.condition]
-        return self._stage.doing or ("ready" if self.ready else "idle")
-
-    def _condition(self) -> Condition:
-        """The first that holds, worst first."""
-        facts = self._facts
-        if self._lost:
-            return Condition.UNPLUGGED
-        if self._recovery.is_resetting:
-            return Condition.RESETTING
-        if self._recovery.is_deaf:
-            return Condition.DEAF
-        if facts.sim_trouble is not None:
-            return facts.sim_trouble
-        if facts.looks_for_network or (self._is_up and not facts.registered):
-            return Condition.DENIED if facts.denied else Condition.SEARCHING
-        if not self._is_up:
-            return Condition.STARTING
-        return facts.refusal or (Condition.STORAGE_FULL if facts.storage_full else Condition.READY)
-
     def _next_script(self, now: float) -> Script[Any] | None:
         if not self._is_up:
             if self._recovery.should_reset:
@@ -287,7 +266,7 @@ class Session:
                 return None
             return self._bring_up()
         if not self._facts.registered:
-            return register(self._facts)
+            return self._wait_for_network()
         return self._chores.next_script(now)
 
     def _bring_up(self) -> Script[None]:
@@ -301,6 +280,11 @@ class Session:
         yield Tell(NotReady(why))
         self._recovery.not_up(why, self._now, person=self._facts.sim_trouble in _ONLY_A_PERSON)
 
+    def _wait_for_network(self) -> Script[None]:
+        why = yield from register(self._facts, lambda: self._is_up)
+        if why is not None:
+            self._not_ready(why)
+
     def _tell(self, event: ModemEvent) -> None:
         if isinstance(event, SegmentUnknown):
             self._unknown_tag = event.tag
@@ -308,8 +292,11 @@ class Session:
             self._sending = None
         if isinstance(event, NotReady):
             self._told_ready = False
+        if isinstance(event, SimChanged):
+            self._chores.sim_is_gone()
         if isinstance(event, SegmentRefused):
             self._facts.refusal = condition_of_refusal(event.code_kind, event.code)
+            self._facts.sim_refused(event.code_kind, event.code)
         elif isinstance(event, SegmentSent):
             self._facts.refusal = None
             self._recovery.works()
@@ -376,24 +363,29 @@ class Session:
         elif urc.text.startswith(_RESTARTED + _SIM_GONE):
             if urc.text.startswith(_STARTS):
                 self._dialogue.has_restarted()
+            if urc.text.startswith(_SIM_GONE):
+                self._chores.sim_is_gone()
             self._abandon(f"the modem said {urc.text}")
             self._not_ready(f"the modem said {urc.text}")
             self._recovery.ask_again(now)
         else:
             self._notice(urc.text, now)
             self._events.append(UrcReceived(urc.text))
-            self._stage.wake(now)
 
     def _notice(self, text: str, now: float) -> None:
         """Unsolicited codes that say how the modem is."""
-        if self._recovery.waits and text.startswith(self._facts.profile.ready):
-            self._recovery.ask_again(now)
+        if text.startswith(("+CPIN: READY", *self._facts.profile.ready)):
+            if self._recovery.waits:
+                self._recovery.ask_again(now)
+            self._stage.wake(now)
         self._events += self._notices.take(text, now)
 
     def _registration(self, name: str, text: str, now: float) -> None:
         was = self._facts.registered
-        stat = fields(text)[0]
-        self._facts.registration[name] = int(stat)
+        stat = int(fields(text)[0])
+        changes = self._facts.registration.get(name) != stat
+        self._facts.registration[name] = stat
         if was and not self._facts.registered and self._told_ready:
             self._tell(NotReady(self._facts.registration_words))
-        self._stage.wake(now)
+        if changes:  # one that is repeated must not use up the patience of who waits for the SIM
+            self._stage.wake(now)

@@ -305,6 +305,52 @@ def test_a_modem_that_vanishes_because_it_was_reset_is_waited_for() -> None:
     assert made.session.ladder(made.now)[-1]["outcome"] == "helped"
 
 
+def test_a_modem_that_never_comes_back_from_a_reset_gets_its_power_and_then_an_alarm() -> None:
+    made = ready_rig(can_power=True)
+    made.power_works = False
+    made.machine.faults.add(Fault("deaf", count=0))
+    assert made.run(300, lambda: "reset by command" in steps(made))
+    made.unplug()
+    made.run(120)
+    assert [event.why for event in made.seen(PowerWanted)] == ["its port does not come back: unplugged"]  # type: ignore[attr-defined]
+    assert len(made.seen(ModemAlarm)) == 1
+    assert steps(made)[-1] == "power command"
+    assert made.session.condition is Condition.UNPLUGGED
+    made.run(24 * 3600)
+    assert len(made.seen(PowerWanted)) <= 25, "once an hour"
+    made.machine.faults.clear()
+    made.plug()
+    assert made.run_until_ready(30)
+
+
+def test_a_port_that_is_not_opened_again_after_we_closed_it_is_an_alarm() -> None:
+    session = Session(0.0)
+    now, wanted = 0.0, False
+    while not wanted:
+        now = session.next_deadline() or now
+        wanted = any(isinstance(event, ReopenWanted) for event in session.tick(now))
+    events = session.lost(now, "closed")
+    until = now + 120
+    while now < until:
+        now = session.next_deadline() or until
+        events += session.tick(now)
+    assert [event for event in events if isinstance(event, ModemAlarm)] == [
+        ModemAlarm("its port does not come back: closed")
+    ]
+
+
+def test_a_modem_that_was_unplugged_is_an_alarm_only_after_ten_minutes() -> None:
+    made = ready_rig()
+    made.unplug()
+    made.run(590)
+    assert made.seen(ModemAlarm) == []
+    made.run(20)
+    assert len(made.seen(ModemAlarm)) == 1
+    made.plug()
+    assert made.run_until_ready(30)
+    assert made.session.next_deadline() is not None
+
+
 # What it says of itself.
 
 

@@ -31,6 +31,7 @@ from tillbell_agent.modem.events import (
     UnknownLine,
     UrcReceived,
 )
+from tillbell_agent.modem.recovery import GONE_S
 from tillbell_agent.modem.script import Ask, Failure, GetInStep, ask
 from tillbell_agent.modem.session import ModemSettings, Session
 from tillbell_agent.sim.modem import ModemMachine
@@ -438,7 +439,7 @@ def test_a_lost_port_tells_what_was_open_as_what_it_is(handed_over: bool) -> Non
         else SegmentNotSent(1, "the cable was pulled")
     )
     assert wanted in events
-    assert made.session.next_deadline() is None
+    assert made.session.next_deadline() == made.now + GONE_S, "until then it may be plugged in again"
     assert made.session.receive_data(b"\r\nOK\r\n", made.now) == []
     assert "pulled" in made.session.doing
     made.machine.restart(made.now, silent=True)
