@@ -2,7 +2,7 @@
 
 The reader of the standard library gives values without places. This scan is only asked about text which that reader
 has accepted, so it follows the same rules of strings, comments and nesting, and never judges. Keys inside an inline
-table are not listed: whoever asks takes the line of the nearest parent (``line_of``).
+table are not listed: whoever asks takes the line of the nearest parent.
 """
 
 import re
@@ -40,15 +40,6 @@ def key_lines(text: str) -> dict[Path, int]:
                 path = (*path, part)
                 lines.setdefault(path, line)
     return lines
-
-
-def line_of(lines: dict[Path, int], path: Path) -> int:
-    """The line of ``path``, else of its nearest parent that has one, else 1."""
-    while path:
-        if path in lines:
-            return lines[path]
-        path = path[:-1]
-    return 1
 
 
 def _header(statement: str, counts: dict[Path, int]) -> Path:

@@ -76,6 +76,23 @@ def test_optional_values_stay_out_but_a_comment_shows_how(tmp_path: Path) -> Non
     assert [r.name for r in load(path).recipients] == ["owner"]
 
 
+def test_the_second_place_is_commented_beside_the_state_directory_where_its_owner_can_have_a_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, path = made(tmp_path)
+    text = path.read_text(encoding="utf-8")
+    line = f'guard_file = "{tmp_path}/state-guard/counters"'
+    assert f"# {line}\n" in text
+    assert load(path).guard_file is None
+    path.write_text(text.replace(f"# {line}", line), encoding="utf-8")
+    assert load(path).guard_path == tmp_path / "state-guard" / "counters"
+    assert main(["check", "--config", str(path)]) == 0
+    assert f"guard_file: {tmp_path}/state-guard is not there. Make it" in capsys.readouterr().out
+    (tmp_path / "state-guard").mkdir()
+    assert main(["check", "--config", str(path)]) == 0
+    assert f"ok    guard_file: {tmp_path}/state-guard/counters" in capsys.readouterr().out
+
+
 def test_an_existing_file_is_kept_unless_forced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "shop.toml").write_text("mine")
     assert made(tmp_path)[0] == 2

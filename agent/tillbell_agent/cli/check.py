@@ -14,6 +14,7 @@ from tillbell_agent.cli.common import add_config, add_json, print_json
 from tillbell_agent.cli.errors import OK, USAGE
 from tillbell_agent.config import Config, ConfigError, load
 from tillbell_agent.notify.text import TextContext, render
+from tillbell_agent.shell.pin_file import PinFileError, read_pin
 from tillbell_agent.shell.service import become_owner
 from tillbell_protocol.event import Kind, Transaction
 from tillbell_protocol.pan import TruncatedPan
@@ -81,7 +82,7 @@ def examine(path: Path) -> Iterator[Finding]:
     yield from text_findings(config)
     become_owner(config.state_dir)  # what root may write says nothing of what the service may
     yield state_finding(config.state_dir)
-    yield guard_finding(config.guard_path)
+    yield guard_finding(config)
 
 
 _WITHOUT = {"source": "nothing is heard", "modem": "nothing can be sent", "recipient": "nobody is told"}
@@ -108,16 +109,9 @@ def port_finding(kind: str, name: str, port: str) -> Finding:
 def pin_finding(path: Path) -> Finding:
     """A PIN's file must exist, be its owner's alone, and hold a PIN; the PIN itself is never shown."""
     try:
-        mode = path.stat().st_mode
-        pin = path.read_bytes().strip()
-    except OSError as error:
-        return Finding("fail", "pin_file", f"{path} cannot be read: {error.strerror}. Write the PIN into it")
-    if mode & 0o077:
-        return Finding("fail", "pin_file", f"{path} can be read by others. Run: chmod 600 {path}")
-    if not (pin.isdigit() and 4 <= len(pin) <= 8):
-        return Finding(
-            "fail", "pin_file", f"{path} does not hold a PIN of 4 to 8 digits. Write it alone into it"
-        )
+        read_pin(path)
+    except PinFileError as error:
+        return Finding("fail", "pin_file", str(error))
     return Finding("ok", "pin_file", str(path))
 
 
@@ -140,18 +134,22 @@ def state_finding(state_dir: Path) -> Finding:
     return Finding("ok", "state_dir", f"{state_dir}: can be written, {free // 2**20} MiB free{made}")
 
 
-def guard_finding(guard: Path) -> Finding:
-    """The second place of the counters: its folder must be writable when a pairing exists."""
+def guard_finding(config: Config) -> Finding:
+    """The second place of the counters: its folder must be there and writable, or be made with the state directory."""
+    guard = config.guard_path
     folder = guard.parent
     try:
-        folder = _nearest_existing(folder)
+        if config.guard_file is None:
+            folder = _nearest_existing(folder)
+        elif not folder.is_dir():
+            why = f"{folder} is not there. Make it, and give it to the user that runs tillbell"
+            return Finding("warn", "guard_file", why)
         if os.access(folder, os.W_OK):
             return Finding("ok", "guard_file", str(guard))
     except PermissionError:
         pass  # a folder above it may not even be entered
-    return Finding(
-        "warn", "guard_file", f"{folder} cannot be written by this user. Set guard_file to a place that can"
-    )
+    step = "Make a folder that this user may write, and set guard_file to a file in it"
+    return Finding("warn", "guard_file", f"{folder} cannot be written by this user. {step}")
 
 
 def text_findings(config: Config) -> Iterator[Finding]:

@@ -137,7 +137,8 @@ def collect(args: argparse.Namespace, *, asking: bool) -> dict[str, str]:
 
 def configuration(answers: dict[str, str]) -> str:
     """The file's text. Values are quoted as JSON, whose strings are TOML's too."""
-    quoted = {key: json.dumps(value, ensure_ascii=False) for key, value in answers.items()}
+    values = {**answers, "guard_file": f"{answers['state_dir'].rstrip('/')}-guard/counters"}
+    quoted = {key: json.dumps(value, ensure_ascii=False) for key, value in values.items()}
     short = _SHORT_NAME if answers["short_name"] else _NO_SHORT_NAME
     headquarters = _HEADQUARTERS if answers["hq_phone"] else _NO_HEADQUARTERS
     baudrate = (
@@ -211,6 +212,10 @@ schema = 1
 
 # The ledger, the outgoing messages and the device's keys. Whoever copies it can read and forge.
 state_dir = {state_dir}
+# A second place, which no copy of state_dir brings along: by it the agent knows a restored copy, and uses no counter
+# twice. Default: state_dir with .guard behind its name; the user that runs tillbell must be able to write its folder,
+# which below /var/lib only root can. So make a folder for that user, and name a file in it:
+# guard_file = {guard_file}
 
 [device]
 # As headquarters sees it.

@@ -13,7 +13,14 @@ from tillbell_agent.cli.errors import OK, USAGE, CliError
 from tillbell_agent.config import Config, ModemConfig, SourceConfig, dialect_settings
 from tillbell_agent.control_verbs import Verbs
 from tillbell_agent.courier import Courier
-from tillbell_agent.database import DamagedStoreError, StoreError, open_database, recall, remember
+from tillbell_agent.database import (
+    DamagedStoreError,
+    StoreError,
+    open_database,
+    recall,
+    remember,
+    store_error,
+)
 from tillbell_agent.listening import Listener
 from tillbell_agent.modem.session import ModemSettings, Session
 from tillbell_agent.modem_line import ModemLine
@@ -28,6 +35,7 @@ from tillbell_agent.shell.control import ControlServer
 from tillbell_agent.shell.guard import GuardFile
 from tillbell_agent.shell.host import identify
 from tillbell_agent.shell.log import Log
+from tillbell_agent.shell.pin_file import PinFileError, read_pin
 from tillbell_agent.shell.ports import LineSettings, ListenPort, TalkPort
 from tillbell_agent.shell.power import PowerCommand
 from tillbell_agent.shell.profiles import load_profiles
@@ -53,6 +61,10 @@ def run(args: argparse.Namespace) -> int:
         raise CliError(str(error), USAGE) from error
     try:
         agent = _assemble(config, connection, rescued, log)
+    except StoreError as error:
+        raise CliError(str(error), USAGE) from error
+    except sqlite3.Error as error:  # where something was only read
+        raise CliError(str(store_error(error)), USAGE) from error
     except OSError as error:
         raise CliError(
             f"cannot make the control socket in {config.state_dir}: {error.strerror}. Check the disk (df)",
@@ -173,22 +185,10 @@ def _pin_written_at(modem: ModemConfig) -> int | None:
 
 
 def _pin(modem: ModemConfig) -> str | None:
-    """The SIM's PIN from its own file. Raises CliError where the file is missing or others may read it."""
+    """The SIM's PIN from its own file. Raises CliError where that gives none."""
     if modem.pin_file is None:
         return None
     try:
-        if modem.pin_file.stat().st_mode & 0o077:
-            raise CliError(f"{modem.pin_file} may be read by others. Run: chmod 600 {modem.pin_file}", USAGE)
-        pin = modem.pin_file.read_text().strip()
-    except OSError as error:
-        why = f"{modem.pin_file}: {error.strerror}. Write the PIN into it, or remove pin_file"
-        raise CliError(f"cannot read the PIN of modem {modem.name}: {why}", USAGE) from error
-    except UnicodeDecodeError as error:
-        raise CliError(
-            f"{modem.pin_file} does not hold a PIN of 4 to 8 digits: it is no text", USAGE
-        ) from error
-    if not (pin.isascii() and pin.isdigit() and 4 <= len(pin) <= 8):
-        raise CliError(
-            f"{modem.pin_file} does not hold a PIN of 4 to 8 digits. Write it alone into it", USAGE
-        )
-    return pin
+        return read_pin(modem.pin_file)
+    except PinFileError as error:
+        raise CliError(f"cannot use the PIN of modem {modem.name}: {error}", USAGE) from error

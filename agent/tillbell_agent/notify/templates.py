@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 from tillbell_agent.notify.amounts import MONEY_CHARACTERS
 from tillbell_protocol.errors import EncodeError
-from tillbell_protocol.sms.segment import count_segments, is_gsm7, septet_length
 
 # Every field that a template may name, and the UTF-16 units that its value has at most.
 FIELDS: Mapping[str, int] = {
@@ -88,15 +87,6 @@ class Template:
         return "".join(pieces)
 
 
-@dataclass(frozen=True, slots=True)
-class WorstCase:
-    """The longest text that a template can make: ``units`` are septets, or UTF-16 units if ``ucs2``."""
-
-    units: int
-    segments: int
-    ucs2: bool
-
-
 def load_template(name: str, text: str) -> Template:
     """Parse and check. Raises TemplateError with what is wrong and where."""
     if "".join(match.group() for match in _PART.finditer(text)) != text:
@@ -113,27 +103,6 @@ def load_template(name: str, text: str) -> Template:
 def field_names(text: str) -> list[str]:
     """The fields that ``text`` names, in order."""
     return [match[1] or match[2] for match in _FIELD.finditer(text.replace("$$", ""))]
-
-
-def worst_case(template: Template, known: Mapping[str, str], *, wide: str, above: int = 0) -> WorstCase:
-    """The longest text. ``known`` fixes some values (a shop's name); ``wide`` fills the others to their maximum.
-
-    Fields that are longer in another alphabet do not exist: all others hold digits, ASCII words, or ``wide``.
-    """
-    values = {name: known.get(name, wide * maximum) for name, maximum in FIELDS.items()}
-    text = max((template.fill(values, above=above), _longest(template, values, above)), key=len)
-    ucs2 = not is_gsm7(text)
-    units = len(text.encode("utf-16-be")) // 2 if ucs2 else septet_length(text)
-    return WorstCase(units, count_segments(text), ucs2)
-
-
-def _longest(template: Template, values: Mapping[str, str], above: int) -> str:
-    """Each part's longest alternative, whichever would really be chosen."""
-    chosen = [part for part in template.parts if part.rank == 0 or part.rank > above]
-    return "".join(
-        max((string.Template(text).substitute(values) for text in part.alternatives), key=len)
-        for part in chosen
-    )
 
 
 def _part(match: re.Match[str]) -> Part:

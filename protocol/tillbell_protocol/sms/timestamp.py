@@ -6,7 +6,7 @@ gives two digits of the year and no century: they are read as 1990 to 2089.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 
 from tillbell_protocol.errors import EncodeError
 
@@ -53,14 +53,6 @@ class Timestamp:
         try:
             return datetime(_century(year) + year, month, day, hour, minute, second, tzinfo=timezone(offset))
         except ValueError:
-            return None
-
-    def utc(self) -> datetime | None:
-        """The same moment in UTC, or None."""
-        moment = self.moment()
-        try:
-            return None if moment is None else moment.astimezone(UTC)
-        except OverflowError:
             return None
 
     def text(self) -> str:

@@ -1,11 +1,13 @@
 import itertools
+import string
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tillbell_agent.notify.templates import FIELDS, Template, TemplateError, load_template, worst_case
+from tillbell_agent.notify.templates import FIELDS, Template, TemplateError, load_template
 from tillbell_agent.notify.wording import KINDS, WORDS, forms
+from tillbell_protocol.sms.segment import count_segments, is_gsm7, septet_length
 
 LAST_RESORTS = [
     forms(language, kind, known)[-1]
@@ -57,25 +59,22 @@ def test_a_fixed_field_without_a_value_is_an_error_that_names_it() -> None:
         load_template("t", "$merchant, $check").fill({"check": ""})
 
 
+def longest(template: Template, known: dict[str, str]) -> str:
+    """Each part's longest alternative, whichever would really be chosen, every field as long as it may be."""
+    values = {name: known.get(name, "字" * maximum) for name, maximum in FIELDS.items()}
+    return "".join(
+        max((string.Template(text).substitute(values) for text in part.alternatives), key=len)
+        for part in template.parts
+    )
+
+
 @pytest.mark.parametrize("template", LAST_RESORTS, ids=lambda template: template.name)
 def test_every_built_in_last_resort_is_one_segment_at_its_worst(template: Template) -> None:
     known = {"pending": WORDS[template.name[:2]].pending, "seq": "9" * FIELDS["seq"], "check": "9" * 6}
     money = "CNY 90071992547409.91" if template.name.startswith("en") else "90071992547409.91元"
-    worst = worst_case(template, {**known, "money": money}, wide="字")
-    marked = worst.units + len(WORDS[template.name[:2]].repeat)
-    assert worst.segments == 1
-    assert marked <= (70 if worst.ucs2 else 160)
-
-
-def test_the_worst_case_counts_septets_or_utf16_units() -> None:
-    template = load_template("t", "$merchant, $check")
-    assert worst_case(template, {"merchant": "a€", "check": "123456"}, wide="W").units == 1 + 2 + 2 + 6
-    chinese = worst_case(template, {"merchant": "店😀", "check": "123456"}, wide="W")
-    assert (chinese.units, chinese.ucs2, chinese.segments) == (1 + 2 + 2 + 6, True, 1)
-    longest = worst_case(template, {}, wide="字")
-    assert (longest.units, longest.segments) == (40 + 2 + 6, 1)
-    two = load_template("t", "$merchant, $original; $terminal, $check")
-    assert worst_case(two, {}, wide="字").segments == 2
+    worst = WORDS[template.name[:2]].repeat + longest(template, {**known, "money": money})
+    assert count_segments(worst) == 1
+    assert (septet_length(worst) <= 160) if is_gsm7(worst) else (len(worst) <= 70)
 
 
 @given(st.text(max_size=40))
