@@ -37,6 +37,9 @@ _NUMERIC: Final = {entry[:3]: int(entry[4:]) for entries in _TABLE.values() for 
 _ALPHA: Final = {number: letters for letters, number in _NUMERIC.items()}
 _PLACES: Final = {entry[:3]: places for places, entries in _TABLE.items() for entry in entries.split()}
 
+CODES: Final = frozenset(letters for letters, places in _PLACES.items() if places is not None)
+"""Every currency that can carry an amount."""
+
 
 def numeric_code(alpha: str) -> int | None:
     """156 for ``CNY``; None: not in the table."""

@@ -1,10 +1,13 @@
 """Printed amounts are read exactly, or not at all."""
 
+import unicodedata
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tillbell_agent.pos.money import exponent, read_amount
+from tillbell_protocol.iso4217 import CODES
 
 
 @pytest.mark.parametrize(
@@ -37,6 +40,113 @@ def test_amount_is_read_in_its_printed_currency(
     amount = read_amount(text, configured)
     assert amount is not None
     assert (amount.minor, amount.currency, amount.negative, amount.clean) == (minor, currency, False, True)
+
+
+@pytest.mark.parametrize("currency", sorted(CODES))
+def test_every_currency_is_known_by_its_own_code(currency: str) -> None:
+    digits = exponent(currency)
+    number = "500" + (f".{'0' * digits}" if digits else "")
+    for text in (f"{number} {currency}", f"{currency} {number}", f"{number} {currency.lower()}"):
+        amount = read_amount(text, currency)
+        assert amount is not None, text
+        assert (amount.minor, amount.currency, amount.marked) == (500 * 10**digits, currency, True)
+
+
+@pytest.mark.parametrize(
+    "currency", sorted(CODES - {"BOV", "CHE", "CHW", "CLF", "COU", "MXV", "USN", "UYI", "UYW"})
+)
+def test_code_of_another_currency_is_read_unless_it_is_a_word(currency: str) -> None:
+    amount = read_amount(f"5{'.' if exponent(currency) else ''}{'0' * exponent(currency)} {currency}", "XTS")
+    words = ("ALL", "CUP", "SVC", "TOP")
+    assert (amount.currency if amount else None) == (None if currency in words else currency)
+
+
+@pytest.mark.parametrize(
+    ("text", "configured", "expected"),
+    [
+        ("Rs. 500.00", "PKR", "PKR"),
+        ("Rs 500.00", "LKR", "LKR"),
+        ("₨ 500.00", "NPR", "NPR"),
+        ("Rs 500.00", "MUR", "MUR"),
+        ("Rs 500.00", "EUR", "INR"),
+        ("$500", "JMD", "JMD"),
+        ("$500", "TTD", "TTD"),
+        ("$500", "NAD", "NAD"),
+        ("$500", "XCD", "XCD"),
+        ("$500", "CNY", "USD"),
+        ("US$500", "JMD", "USD"),
+        ("C$500", "NIO", "NIO"),
+        ("C$500", "USD", "CAD"),
+        ("£500", "EGP", "EGP"),
+        ("£500", "EUR", "GBP"),
+        ("₱500", "CUP", "CUP"),
+        ("₱500", "PHP", "PHP"),
+        ("500 kr", "SEK", "SEK"),
+        ("500 kr", "ISK", "ISK"),
+        ("R500", "ZAR", "ZAR"),
+        ("500 руб.", "RUB", "RUB"),
+        ("5,000 FCFA", "XAF", "XAF"),
+        ("$12.50 CAD", "EUR", "CAD"),
+        ("12,50 zł", "EUR", "PLN"),
+        ("12,50 ZŁ", "EUR", "PLN"),
+    ],
+)
+def test_sign_of_several_currencies_means_the_configured_one(
+    text: str, configured: str, expected: str
+) -> None:
+    amount = read_amount(unicodedata.normalize("NFKC", text), configured)
+    assert amount is not None
+    assert (amount.currency, amount.marked) == (expected, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "configured"), [("500 kr", "USD"), ("R500", "EUR"), ("500 L", "USD"), ("3 K", "ZAR")]
+)
+def test_sign_that_means_too_much_elsewhere_is_no_currency(text: str, configured: str) -> None:
+    assert read_amount(text, configured) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "configured", "minor"),
+    [
+        ("Rs. 500/-", "INR", 50000),
+        ("500.00/-", "INR", 50000),
+        ("500/=", "KES", 50000),
+        ("Rs. 1,23,456.00", "INR", 12345600),
+        ("12,34,56,789.00", "INR", 12345678900),
+        ("12.50元 (3件)", "CNY", 1250),
+        ("12.50 (3)", "CNY", 1250),
+        ("12.50 A", "USD", 1250),
+        ("12.50 INCL. VAT", "USD", 1250),
+        ("12,50 € TTC", "EUR", 1250),
+        ("12.50 incl. 20% VAT", "GBP", 1250),
+        ("12.-", "CHF", 1200),
+        ("12,-- €", "EUR", 1200),
+        ("20.00 (incl. tax)", "USD", 2000),
+    ],
+)
+def test_amount_with_a_remark_behind_it_is_read(text: str, configured: str, minor: int) -> None:
+    amount = read_amount(text, configured)
+    assert amount is not None
+    assert (amount.minor, amount.negative, amount.marked, amount.clean) == (minor, False, True, True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "3 A",
+        "4 (big)",
+        "12.50 AB",
+        "12.50 a",
+        "1,23,456.00",
+        "12.50 incl. 2.00 VAT",
+        "12.50 (1\ufffd)",
+        "3 (4)",
+    ],
+)
+def test_remark_that_leaves_a_doubt_gives_no_amount(text: str) -> None:
+    amount = read_amount(text, "USD")
+    assert amount is None or not amount.marked
 
 
 @pytest.mark.parametrize(
