@@ -11,7 +11,7 @@ from typing import Any
 from tillbell_agent.modem.commands import fields
 from tillbell_agent.modem.events import StoredAt
 from tillbell_agent.modem.initialise import Facts, ModemSettings
-from tillbell_agent.modem.sampling import CREDIT_S, read_fill, request_credit, samples
+from tillbell_agent.modem.sampling import CREDIT_S, end_ussd, read_fill, request_credit, samples
 from tillbell_agent.modem.script import Script
 from tillbell_agent.modem.traffic import forget_message, heartbeat, read_message, sweep
 
@@ -40,6 +40,7 @@ class Chores:
         self._credit_at = now if settings.credit_code else None
         self._question_at = now
         self._full_at: float | None = None
+        self._ussd_open = False
         self._samples: deque[Callable[[], Script[None]]] = deque()
         self._to_read: deque[StoredAt] = deque()
         self._to_forget: deque[StoredAt] = deque()
@@ -82,6 +83,10 @@ class Chores:
         if self._facts.seen.pop(stored, None) is not None and len(self._to_forget) < MAX_WAITING:
             self._to_forget.append(stored)
 
+    def ussd_is_open(self) -> None:
+        """The operator waits for a reply: to be told that none comes."""
+        self._ussd_open = True
+
     def sim_is_gone(self) -> None:
         """Another one may have taken its place: nothing is read or deleted there by what was known of the last.
 
@@ -106,6 +111,9 @@ class Chores:
             return forget_message(self._facts, self._to_forget.popleft())
         if self._to_read:
             return read_message(self._facts, self._to_read.popleft())
+        if self._ussd_open:
+            self._ussd_open = False
+            return end_ussd()
         if self._sweep_at is not None and now >= self._sweep_at:
             self._sweep_at = now + self._facts.profile.sweep_s
             return sweep(self._facts)

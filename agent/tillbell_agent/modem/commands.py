@@ -1,7 +1,7 @@
 """AT commands as values: each writes itself, knows its own answer lines, and parses them.
 
-TS 27.005 (SMS), TS 27.007 (everything else), V.250 (the frame). Each carries how long an answer may take, whether the
-modem may be interrupted meanwhile, and whether a second one does harm. None of them sends, waits or decides.
+TS 27.005 (SMS), TS 27.007 (everything else), V.250 (the frame). Each carries how long an answer may take. None of them
+sends, waits or decides; whether one may be written twice is its script's to know, and none is repeated by itself.
 """
 
 import re
@@ -40,8 +40,6 @@ class Command(Generic[T]):
     """What every command has. The defaults suit one that only asks or sets a mode inside the modem."""
 
     timeout_s: ClassVar[float] = 5.0
-    abortable: ClassVar[bool] = False  # V.250: any octet written meanwhile ends the command
-    safe_to_repeat: ClassVar[bool] = True  # two are as good as one
     prompts: ClassVar[bool] = False  # answers ``>`` and wants a PDU
 
     def line(self) -> str:
@@ -166,7 +164,6 @@ class EnterPin(Plain):
 
     pin: str
     timeout_s: ClassVar[float] = 20.0
-    safe_to_repeat: ClassVar[bool] = False
 
     def line(self) -> str:
         return f'AT+CPIN="{self.pin}"'
@@ -209,19 +206,36 @@ class TestKeepLink(OneLine[bool]):
 
 
 @dataclass(frozen=True, slots=True)
-class ReadStorages(OneLine[tuple[str, str]]):
-    """+CPMS?: the storages that are read and deleted from (mem1), and received into (mem3)."""
+class StoragesInUse:
+    """``reads``: read and deleted from (mem1); ``receives``: received into (mem3).
+
+    ``used`` and ``places`` are of the latter; None where the modem does not tell them.
+    """
+
+    reads: str
+    receives: str
+    used: int | None
+    places: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadStorages(OneLine[StoragesInUse]):
+    """+CPMS?: which storages are in use, and how full."""
 
     prefix: ClassVar[str] = "+CPMS:"
 
     def line(self) -> str:
         return "AT+CPMS?"
 
-    def parse(self, lines: tuple[str, ...]) -> tuple[str, str]:
+    def parse(self, lines: tuple[str, ...]) -> StoragesInUse:
         values = self.only(lines)
         if len(values) < 3:
             raise DecodeError("+CPMS", 0, "no storage named")
-        return values[0], values[6] if len(values) > 6 else values[0]
+        receives, *fill = values[6:9] if len(values) > 6 else values[:3]
+        used, places = (
+            int(text) if text.isdecimal() and len(text) <= 9 else None for text in (*fill, "", "")[:2]
+        )
+        return StoragesInUse(values[0], receives, used, places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,13 +337,11 @@ class DeleteMessage(Plain):
 class SendPdu(Command[int]):
     """+CMGS=<length>, then at ``>`` the PDU and Ctrl-Z. The answer is TP-MR, the message reference.
 
-    ``timeout_s`` runs until the prompt, ``answer_timeout_s`` from the PDU's first octet: a network may take that long.
+    ``timeout_s`` runs until the prompt; how long the network may take after the PDU is the profile's.
     """
 
     tpdu_octets: int
     timeout_s: ClassVar[float] = 5.0
-    answer_timeout_s: ClassVar[float] = 60.0
-    safe_to_repeat: ClassVar[bool] = False
     prompts: ClassVar[bool] = True
 
     def line(self) -> str:

@@ -66,7 +66,6 @@ class ModemSettings:
     pin_refused_before: bool = False
     service_centre: str | None = None
     heartbeat_s: float = 60.0
-    answer_timeout_s: float = 60.0
     # None: the port's speed is a matter of its own, as it is behind USB and a pseudo-terminal.
     baudrate: int | None = None
     profiles: tuple[Profile, ...] = ()
@@ -334,7 +333,7 @@ def _set_up_sms(facts: Facts, settings: ModemSettings) -> Script[str | None]:
             return why
     storages = yield from ask(ReadStorages(), "asking where messages are stored")
     if not isinstance(storages, Failure):
-        facts.storage, facts.receives_into = storages
+        facts.storage, facts.receives_into = storages.reads, storages.receives
     keep = yield from ask(TestKeepLink(), "asking whether it keeps the link up")
     facts.can_keep_link = keep is True
     return None

@@ -10,6 +10,8 @@ from tillbell_agent.modem.initialise import Facts, ModemSettings
 from tillbell_agent.modem.sampling import credit_of, is_nought
 
 _STORAGE_FULL = ("^SMMEMFULL", '+CIEV: "SMSFULL"', "+CIEV: SMSFULL", '+QIND: "SMSFULL"', "*SMSFULL")
+# The operator waits for a reply (TS 27.007, <m> of +CUSD).
+_USSD_OPEN = ("+CUSD: 1", "+CUSD:1")
 _SUPPLY = ("UNDER-VOLTAGE", "OVER-VOLTAGE")
 # It is repeated with each burst; once an hour is enough for people.
 _SUPPLY_AGAIN_S = 3600.0
@@ -28,8 +30,11 @@ class Notices:
             self._chores.storage_is_full(now)
         elif text.startswith(_SUPPLY):
             return self._supply(text, now)
-        elif text.startswith("+CUSD:") and self._facts.awaits_credit:
-            return self._credit(text)
+        elif text.startswith("+CUSD:"):
+            if text.startswith(_USSD_OPEN):
+                self._chores.ussd_is_open()
+            if self._facts.awaits_credit:
+                return self._credit(text)
         return []
 
     def _supply(self, text: str, now: float) -> list[ModemEvent]:

@@ -16,6 +16,8 @@ from tillbell_protocol.errors import DecodeError
 MAX_COMMAND = 80
 # The longest start of a module that is known (LTE-M with a slow SIM), doubled.
 MAX_BOOT_S = 60.0
+# A message's outcome is called unknown after the answer's time: too short makes repetitions, too long a queue that waits.
+MIN_ANSWER_S, MAX_ANSWER_S = 20.0, 300.0
 _COMMAND = re.compile(r'AT[+^*%&][A-Z0-9]+(?:[=?][-0-9A-Za-z",.?=]*)?$')
 _FORBIDDEN = re.compile(r"AT\+(?:CMG[A-Z]|CMSS|CNMA|CPIN|CLCK|CPWD|CPMS|CUSD|COPS)\b")
 
@@ -28,6 +30,7 @@ class Profile:
     title: str
     models: tuple[str, ...] = ()  # parts of the answer to +CGMM, upper case
     boot_s: float = 15.0  # from power or reset until it may be judged deaf
+    answer_s: float = 60.0  # how long it may wait for the network's answer to a message
     init: tuple[str, ...] = ()  # after the SIM is unlocked; each may be refused
     announcements: tuple[str, ...] = ()  # values of +CNMI to try before the usual ones
     ready: tuple[str, ...] = ()  # unsolicited codes that end its start
@@ -95,6 +98,10 @@ def _check(profile: Profile) -> None:
     _check_credit(profile.credit_pattern)
     if not 0 < profile.boot_s <= MAX_BOOT_S:
         raise DecodeError("boot_s", 0, f"{profile.boot_s:g} s is not within 0 and {MAX_BOOT_S:g} s")
+    if not MIN_ANSWER_S <= profile.answer_s <= MAX_ANSWER_S:
+        raise DecodeError(
+            "answer_s", 0, f"{profile.answer_s:g} s is not within {MIN_ANSWER_S:g} and {MAX_ANSWER_S:g} s"
+        )
     if profile.sweep_s < 60:
         raise DecodeError("sweep_s", 0, "less than a minute would hold up sales")
     for name in profile.models:

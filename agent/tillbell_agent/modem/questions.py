@@ -1,4 +1,4 @@
-"""Commands beside the messages: which SIM, what signal, which operator, what supply, how full, what credit.
+"""Commands beside the messages: which SIM, what signal, which operator, what supply, what credit.
 
 TS 27.007 and TS 27.005, as in ``commands.py``; none of them is needed for sending, and a modem may refuse each.
 """
@@ -9,21 +9,6 @@ from typing import ClassVar
 
 from tillbell_agent.modem.commands import Command, OneLine, Plain, number
 from tillbell_protocol.errors import DecodeError
-
-
-@dataclass(frozen=True, slots=True)
-class ReadStorageFill(OneLine[tuple[int, int]]):
-    """+CPMS?: how many messages lie where new ones are received into (mem3), and how many find room there."""
-
-    prefix: ClassVar[str] = "+CPMS:"
-
-    def line(self) -> str:
-        return "AT+CPMS?"
-
-    def parse(self, lines: tuple[str, ...]) -> tuple[int, int]:
-        values = self.only(lines)
-        first = 7 if len(values) >= 9 else 1
-        return number(values, first, "+CPMS.used"), number(values, first + 1, "+CPMS.total")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,12 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tillbell_agent.modem.commands import Command
+from tillbell_agent.modem.commands import Command, ReadStorages, Set, StoragesInUse
 from tillbell_agent.modem.events import Sampled
 from tillbell_agent.modem.initialise import Facts, ModemSettings, read_imsi
 from tillbell_agent.modem.questions import (
     ReadOperator,
     ReadSignal,
-    ReadStorageFill,
     ReadVoltage,
     RequestCredit,
 )
@@ -43,10 +42,9 @@ def check_sim(facts: Facts) -> Script[None]:
 
 def read_fill(facts: Facts) -> Script[None]:
     """Is there room for new messages?"""
-    fill = yield from _ask(facts, ReadStorageFill(), "asking how full its storage is")
-    if isinstance(fill, tuple):
-        used, total = fill
-        facts.storage_full = 0 < total <= used
+    fill = yield from _ask(facts, ReadStorages(), "asking how full its storage is")
+    if isinstance(fill, StoragesInUse) and fill.used is not None and fill.places is not None:
+        facts.storage_full = 0 < fill.places <= fill.used
 
 
 def request_credit(facts: Facts, settings: ModemSettings) -> Script[None]:
@@ -56,6 +54,11 @@ def request_credit(facts: Facts, settings: ModemSettings) -> Script[None]:
     if isinstance(asked, Failure):
         facts.awaits_credit = False
         yield Tell(Sampled("credit", None))
+
+
+def end_ussd() -> Script[None]:
+    """+CUSD=2: the operator waits for a reply that nobody here gives; until then it takes no other code."""
+    yield from ask(Set("+CUSD", "2"), "ending what the operator asks")
 
 
 def credit_of(text: str, pattern: str) -> str | None:

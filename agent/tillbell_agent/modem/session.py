@@ -146,7 +146,7 @@ class Session:
         if not 0 < len(tpdu) <= MAX_TPDU_OCTETS:
             raise ValueError(f"{len(tpdu)} octets are no TPDU")
         self._sending = tag
-        self._stage.start(send_segment(self._facts, self._settings, tag, tpdu, more), now)
+        self._stage.start(send_segment(self._facts, tag, tpdu, more), now)
         self._settle(now)
 
     def hand_over(self, now: float) -> None:

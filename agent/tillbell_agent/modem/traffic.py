@@ -30,7 +30,7 @@ from tillbell_agent.modem.events import (
     StoredAt,
     UnknownLine,
 )
-from tillbell_agent.modem.initialise import Facts, ModemSettings, announce, read_registration
+from tillbell_agent.modem.initialise import Facts, announce, read_registration
 from tillbell_agent.modem.script import (
     Ask,
     AwaitDecision,
@@ -52,7 +52,7 @@ READ_TRIES = 3
 STORAGES = ("SM", "ME", "SR")
 
 
-def send_segment(facts: Facts, settings: ModemSettings, tag: int, tpdu: bytes, more: bool) -> Script[None]:
+def send_segment(facts: Facts, tag: int, tpdu: bytes, more: bool) -> Script[None]:
     """One SMS-SUBMIT to the network, with the caller's word between the prompt and the PDU."""
     if more and facts.can_keep_link and not facts.link_kept:
         kept = yield from ask(Set("+CMMS", "2"), "asking to keep the link up")
@@ -80,10 +80,9 @@ def send_segment(facts: Facts, settings: ModemSettings, tag: int, tpdu: bytes, m
         yield Tell(SegmentNotSent(tag, "withdrawn"))
         return
     # "00": no SMSC address, so the one stored on the SIM is used.
-    happened = yield WritePdu(
-        "00" + tpdu.hex().upper(), settings.answer_timeout_s, "waiting for the network's answer"
-    )
-    yield Tell(_outcome(tag, command, happened, settings))
+    answer_s = facts.profile.answer_s
+    happened = yield WritePdu("00" + tpdu.hex().upper(), answer_s, "waiting for the network's answer")
+    yield Tell(_outcome(tag, command, happened, answer_s))
 
 
 def _refusal(tag: int, final: FinalResult) -> SegmentRefused:
@@ -94,9 +93,9 @@ def _refusal(tag: int, final: FinalResult) -> SegmentRefused:
             return SegmentRefused(tag, "ERROR", None)
 
 
-def _outcome(tag: int, command: SendPdu, happened: object, settings: ModemSettings) -> ModemEvent:
+def _outcome(tag: int, command: SendPdu, happened: object, answer_s: float) -> ModemEvent:
     if isinstance(happened, TimedOut) or not isinstance(happened, Answered):
-        return SegmentUnknown(tag, f"no answer within {settings.answer_timeout_s:g} s of the PDU")
+        return SegmentUnknown(tag, f"no answer within {answer_s:g} s of the PDU")
     if happened.final.kind != "OK":
         return _refusal(tag, happened.final)
     try:

@@ -22,6 +22,7 @@ from tillbell_agent.modem.commands import (
     SendPdu,
     Set,
     SetEcho,
+    StoragesInUse,
     StoredTpdu,
     TestKeepLink,
     fields,
@@ -42,8 +43,13 @@ ROWS: list[tuple[Command[Any], str, tuple[str, ...], object]] = [
     (TestKeepLink(), "AT+CMMS=?", ("+CMMS: (0-2)",), True),
     (TestKeepLink(), "AT+CMMS=?", ("+CMMS: (0,1,2)",), True),
     (TestKeepLink(), "AT+CMMS=?", ("+CMMS: (0,1)",), False),
-    (ReadStorages(), "AT+CPMS?", ('+CPMS: "SM",2,30,"SM",2,30,"ME",0,50',), ("SM", "ME")),
-    (ReadStorages(), "AT+CPMS?", ('+CPMS: "SM",2,30',), ("SM", "SM")),
+    (
+        ReadStorages(), "AT+CPMS?", ('+CPMS: "SM",3,30,"SM",3,30,"ME",5,23',),
+        StoragesInUse("SM", "ME", 5, 23),
+    ),
+    (ReadStorages(), "AT+CPMS?", ('+CPMS: "SM",3,30',), StoragesInUse("SM", "SM", 3, 30)),
+    (ReadStorages(), "AT+CPMS?", ('+CPMS: "SM",,,"SM",,,"SM",,',), StoragesInUse("SM", "SM", None, None)),
+    (ReadStorages(), "AT+CPMS?", ('+CPMS: "SM",1,9,"SM",1,9,"ME"',), StoragesInUse("SM", "ME", None, None)),
     (SelectStorage("ME"), 'AT+CPMS="ME"', ("+CPMS: 2,30,2,30,2,30",), None),
     (ReadMessage(3), "AT+CMGR=3", ("+CMGR: 0,,3", "0004AABB"), StoredTpdu(3, b"\x04\xaa\xbb")),
     (ReadMessage(3), "AT+CMGR=3", ('+CMGR: 1,"shop",3', "0291F104AABB"), StoredTpdu(3, b"\x04\xaa\xbb")),
@@ -92,8 +98,7 @@ def test_an_answer_that_holds_no_value_names_its_field(
     assert caught.value.field == field
 
 
-def test_only_what_may_do_harm_is_not_safe_to_repeat() -> None:
-    assert {type(row[0]) for row in ROWS if not row[0].safe_to_repeat} == {SendPdu, EnterPin}
+def test_only_the_command_that_sends_is_answered_by_a_prompt() -> None:
     assert {type(row[0]) for row in ROWS if row[0].prompts} == {SendPdu}
 
 

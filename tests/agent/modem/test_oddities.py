@@ -246,9 +246,8 @@ def test_a_deletion_that_waits_when_the_port_goes_is_not_done_on_another_sim() -
     made.machine.deliver_text(PHONE, "first", made.now)
     assert made.run(30, lambda: bool(made.seen(MessageReceived)))
     where = made.seen(MessageReceived)[0].stored  # type: ignore[attr-defined]
-    made.session.forget(where, made.now)  # it waits for the line
     made.events += made.session.lost(made.now, "unplugged")
-    made.session.forget(where, made.now)  # the disk answers late
+    made.session.forget(where, made.now)  # the disk answers a moment too late
     other = rig(Sim(imsi="460009999999999")).machine
     other.deliver_text(PHONE, "of the other SIM", made.now)
     made.machine = other

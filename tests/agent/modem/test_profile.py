@@ -65,6 +65,8 @@ def test_the_longest_name_wins() -> None:
         ("boot_s = 0", "boot_s"),
         ("boot_s = 600", "boot_s"),
         ("sweep_s = 5", "sweep_s"),
+        ("answer_s = 5", "answer_s"),
+        ("answer_s = 3600", "answer_s"),
         ('reset = ""', "reset"),
         ('reset = "reboot"', "reset"),
         ('init = ["AT+CMGD=1,4"]', "init"),

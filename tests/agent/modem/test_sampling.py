@@ -25,7 +25,6 @@ from tillbell_agent.modem.questions import (
     ReadImsi,
     ReadOperator,
     ReadSignal,
-    ReadStorageFill,
     ReadVoltage,
 )
 from tillbell_agent.modem.sampling import credit_of, is_nought
@@ -63,8 +62,6 @@ def sampled(made: Rig, name: str) -> list[object]:
         (ReadVoltage(), ("+CBC: 0,80",), None),
         (ReadImsi(), ("460001234567890",), "460001234567890"),
         (ReadImsi(), ('+CIMI: "460001234567890"',), "460001234567890"),
-        (ReadStorageFill(), ('+CPMS: "SM",3,30,"SM",3,30,"ME",5,23',), (5, 23)),
-        (ReadStorageFill(), ('+CPMS: "SM",3,30',), (3, 30)),
         (FromProfile("AT+CGSMS=3"), ("+CGSMS: 3",), None),
     ],
 )
@@ -73,9 +70,7 @@ def test_each_question_reads_its_answer(command: Command[Any], lines: tuple[str,
     assert command.parse(lines) == value
 
 
-@pytest.mark.parametrize(
-    "command", [ReadSignal(), ReadOperator(), ReadVoltage(), ReadImsi(), ReadStorageFill()], ids=repr
-)
+@pytest.mark.parametrize("command", [ReadSignal(), ReadOperator(), ReadVoltage(), ReadImsi()], ids=repr)
 @given(text=st.text(alphabet='+CSQOPBIM: 0123456789,."V', max_size=40))
 def test_any_answer_is_a_value_or_the_modules_own_error(command: Command[Any], text: str) -> None:
     for lines in ((), (text,), (text, text), (command.line()[2:].rstrip("?") + ": " + text,)):
@@ -221,6 +216,18 @@ def test_the_credit_is_asked_for_once_a_day_and_only_where_a_code_is_given() -> 
     made.run(86_400)
     assert len([line for line in made.lines() if line.startswith("AT+CUSD")]) == 2
     assert made.session.condition is Condition.READY
+
+
+def test_a_menu_that_the_operator_opens_is_closed_again() -> None:
+    made = ready_rig(credit_code="*100#", credit_pattern=r"Balance: ([0-9]+[.][0-9]+)")
+    assert made.run(60, lambda: 'AT+CUSD=1,"*100#",15' in made.lines())
+    made.machine.urc('+CUSD: 1,"Balance: 3.00. 1 Top up 2 Offers",15', made.now)
+    made.run(5)
+    assert sampled(made, "credit") == ["3.00"]
+    assert made.lines().count("AT+CUSD=2") == 1
+    made.machine.urc('+CUSD: 0,"Bye",15', made.now)
+    made.run(5)
+    assert made.lines().count("AT+CUSD=2") == 1
 
 
 # Messages that the network keeps until they are acknowledged.

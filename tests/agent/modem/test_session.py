@@ -31,6 +31,7 @@ from tillbell_agent.modem.events import (
     UnknownLine,
     UrcReceived,
 )
+from tillbell_agent.modem.profile import Profile
 from tillbell_agent.modem.recovery import GONE_S
 from tillbell_agent.modem.script import Ask, Failure, GetInStep, ask
 from tillbell_agent.modem.session import ModemSettings, Session
@@ -270,6 +271,16 @@ def test_an_answer_that_is_lost_is_unknown_never_failed(link: Link) -> None:
     assert texts(made) == ["once"]
     assert made.run_until_ready()
     assert send(made, 2, "twice") == SegmentSent(2, 2)
+
+
+def test_the_profile_says_how_long_the_network_may_take_for_its_answer() -> None:
+    profile = Profile("slow", "S", models=("SIM MODEM",), answer_s=120.0)
+    made = ready_rig(setup=ModemSettings(profiles=(profile,)))
+    made.machine.latency_s = 110.0
+    assert send(made, 1, "slow", seconds=119) == SegmentSent(1, 1)
+    made.machine.faults.add(Fault("lost_ok"))
+    assert made.run_until_ready()
+    assert send(made, 2, "lost", seconds=125) == SegmentUnknown(2, "no answer within 120 s of the PDU")
 
 
 @EVERY_LINK
