@@ -34,6 +34,7 @@ from tillbell_agent.shell.ports import PortError
 from tillbell_agent.world import DuplexPort
 
 _UNKNOWN_A_MINUTE = 20
+_SAMPLES = ("operator", "signal_dbm", "voltage_mv", "temperature_c", "credit")
 
 
 class Power(Protocol):
@@ -105,7 +106,7 @@ class ModemLine:
             "model": f"{identity.manufacturer} {identity.model}".strip() if identity else None,
             "profile": session.profile.name if identity else None,
             "imsi_tail": self._imsi_tail,
-            **{name: self._samples.get(name) for name in ("operator", "signal_dbm", "voltage_mv", "credit")},
+            **{name: self._samples.get(name) for name in _SAMPLES},
             "baudrate": session.speed,
             "ladder": session.ladder(now),
             "alarm": self.alarm,

@@ -42,7 +42,8 @@ class SimChanged:
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """Something read once in a while, for status: ``operator``, ``signal_dbm``, ``voltage_mv`` or ``credit``.
+    """Something read once in a while, for status: ``operator``, ``signal_dbm``, ``voltage_mv``,
+    ``temperature_c`` or ``credit``.
 
     None: the modem does not know it now.
     """

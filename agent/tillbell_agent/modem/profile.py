@@ -40,6 +40,8 @@ class Profile:
     power_on_ms: int = 0
     power_off_ms: int = 0
     credit_pattern: str = ""  # in the answer to a credit request, the amount as group 1
+    temperature: str = ""  # the command that asks for it; no standard has one
+    temperature_pattern: str = ""  # in its answer, whole degrees Celsius as group 1
     notes: tuple[str, ...] = ()
     unconfirmed: tuple[str, ...] = ()
 
@@ -95,7 +97,10 @@ def _value(key: str, value: Any, default: object) -> Any:
 
 def _check(profile: Profile) -> None:
     _check_commands(profile)
-    _check_credit(profile.credit_pattern)
+    _check_pattern("credit_pattern", profile.credit_pattern)
+    _check_pattern("temperature_pattern", profile.temperature_pattern)
+    if bool(profile.temperature) != bool(profile.temperature_pattern):
+        raise DecodeError("temperature", 0, "needs both its command and temperature_pattern")
     if not 0 < profile.boot_s <= MAX_BOOT_S:
         raise DecodeError("boot_s", 0, f"{profile.boot_s:g} s is not within 0 and {MAX_BOOT_S:g} s")
     if not MIN_ANSWER_S <= profile.answer_s <= MAX_ANSWER_S:
@@ -113,7 +118,7 @@ def _check(profile: Profile) -> None:
 
 
 def _check_commands(profile: Profile) -> None:
-    for key in ("init", "reset"):
+    for key in ("init", "reset", "temperature"):
         value = getattr(profile, key)
         for command in value if isinstance(value, tuple) else filter(None, [value]):
             if len(command) > MAX_COMMAND or not _COMMAND.match(command) or _FORBIDDEN.match(command):
@@ -125,10 +130,10 @@ def _check_commands(profile: Profile) -> None:
             raise DecodeError("announcements", 0, f"{values!r} are no values of +CNMI")
 
 
-def _check_credit(pattern: str) -> None:
+def _check_pattern(key: str, pattern: str) -> None:
     try:
         groups = re.compile(pattern).groups
     except re.error as error:
-        raise DecodeError("credit_pattern", 0, f"no pattern: {error}") from error
+        raise DecodeError(key, 0, f"no pattern: {error}") from error
     if pattern and groups != 1:
-        raise DecodeError("credit_pattern", 0, "must have one group: the amount")
+        raise DecodeError(key, 0, "must have one group: what is looked for")

@@ -1,4 +1,4 @@
-"""Commands beside the messages: which SIM, what signal, which operator, what supply, what credit.
+"""Commands beside the messages: which SIM, what signal, which operator, what supply, how warm, what credit.
 
 TS 27.007 and TS 27.005, as in ``commands.py``; none of them is needed for sending, and a modem may refuse each.
 """
@@ -78,6 +78,26 @@ class ReadVoltage(OneLine[int | None]):
 
 
 @dataclass(frozen=True, slots=True)
+class ReadTemperature(Command[int]):
+    """The module's own temperature in whole degrees Celsius, by the command and the pattern of its profile."""
+
+    text: str
+    pattern: str
+
+    def line(self) -> str:
+        return self.text
+
+    def claims(self, text: str) -> bool:
+        return text.startswith(_name_in(self.text) + ":")
+
+    def parse(self, lines: tuple[str, ...]) -> int:
+        found = re.search(self.pattern, "\n".join(lines))
+        if found is None or not re.fullmatch(r"-?[0-9]{1,3}", found[1] or ""):
+            raise DecodeError("temperature", 0, "no number where the profile looks for it")
+        return int(found[1])
+
+
+@dataclass(frozen=True, slots=True)
 class RequestCredit(Plain):
     """+CUSD=1,<code>,15: ask the operator for the credit. ``OK`` comes at once, the answer as +CUSD by itself."""
 
@@ -98,4 +118,9 @@ class FromProfile(Plain):
         return self.text
 
     def claims(self, text: str) -> bool:
-        return text.startswith(re.split(r"[=?]", self.text[2:])[0] + ":")
+        return text.startswith(_name_in(self.text) + ":")
+
+
+def _name_in(line: str) -> str:
+    """``AT+CGSMS=3`` → ``+CGSMS``, with which each line of the answer begins."""
+    return re.split(r"[=?]", line[2:])[0]

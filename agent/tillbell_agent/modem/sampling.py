@@ -1,4 +1,5 @@
-"""What is asked of a ready modem once in a while, for people who look after it: signal, operator, supply, credit, SIM.
+"""What is asked of a ready modem once in a while, for people who look after it: signal, operator, supply,
+temperature, credit, SIM.
 
 Each question is a conversation of its own, so that a sale waits for one at most. A question that a modem leaves without
 an answer is not asked again: one that falls silent over ``+COPS?`` would else be set up anew each time.
@@ -14,6 +15,7 @@ from tillbell_agent.modem.initialise import Facts, ModemSettings, read_imsi
 from tillbell_agent.modem.questions import (
     ReadOperator,
     ReadSignal,
+    ReadTemperature,
     ReadVoltage,
     RequestCredit,
 )
@@ -30,6 +32,9 @@ def samples(facts: Facts) -> Iterator[Callable[[], Script[None]]]:
     yield lambda: _read(facts, ReadSignal(), "signal_dbm")
     yield lambda: _read(facts, ReadOperator(), "operator")
     yield lambda: _read(facts, ReadVoltage(), "voltage_mv")
+    warmth = ReadTemperature(facts.profile.temperature, facts.profile.temperature_pattern)
+    if warmth.text:
+        yield lambda: _read(facts, warmth, "temperature_c")
     yield lambda: read_fill(facts)
 
 

@@ -79,6 +79,10 @@ def test_the_longest_name_wins() -> None:
         ('unconfirmed = ["init"]', "unconfirmed"),
         ("credit_pattern = '('", "credit_pattern"),
         ("credit_pattern = 'Balance'", "credit_pattern"),
+        ('temperature = "AT+CMTE?"', "temperature"),
+        ("temperature_pattern = '(.)'", "temperature"),
+        ('temperature = "ATD1"\ntemperature_pattern = "(.)"', "temperature"),
+        ("temperature_pattern = '(.)(.)'", "temperature_pattern"),
         ("= 7", "profile"),
     ],
 )

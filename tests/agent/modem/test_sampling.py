@@ -20,11 +20,13 @@ from tillbell_agent.modem.events import (
     StoredAt,
     UnknownLine,
 )
+from tillbell_agent.modem.profile import Profile
 from tillbell_agent.modem.questions import (
     FromProfile,
     ReadImsi,
     ReadOperator,
     ReadSignal,
+    ReadTemperature,
     ReadVoltage,
 )
 from tillbell_agent.modem.sampling import credit_of, is_nought
@@ -62,6 +64,8 @@ def sampled(made: Rig, name: str) -> list[object]:
         (ReadVoltage(), ("+CBC: 0,80",), None),
         (ReadImsi(), ("460001234567890",), "460001234567890"),
         (ReadImsi(), ('+CIMI: "460001234567890"',), "460001234567890"),
+        (ReadTemperature("AT+CPMUTEMP", r"\+CPMUTEMP: ?(-?\d+)"), ("+CPMUTEMP: 47",), 47),
+        (ReadTemperature("AT+CMTE?", r"\+CMTE: ?\d,(-?\d+)"), ("+CMTE: 0,-5.73",), -5),
         (FromProfile("AT+CGSMS=3"), ("+CGSMS: 3",), None),
     ],
 )
@@ -70,7 +74,11 @@ def test_each_question_reads_its_answer(command: Command[Any], lines: tuple[str,
     assert command.parse(lines) == value
 
 
-@pytest.mark.parametrize("command", [ReadSignal(), ReadOperator(), ReadVoltage(), ReadImsi()], ids=repr)
+@pytest.mark.parametrize(
+    "command",
+    [ReadSignal(), ReadOperator(), ReadVoltage(), ReadImsi(), ReadTemperature("AT+CBC", r"(.)")],
+    ids=repr,
+)
 @given(text=st.text(alphabet='+CSQOPBIM: 0123456789,."V', max_size=40))
 def test_any_answer_is_a_value_or_the_modules_own_error(command: Command[Any], text: str) -> None:
     for lines in ((), (text,), (text, text), (command.line()[2:].rstrip("?") + ": " + text,)):
@@ -175,6 +183,18 @@ def test_a_weak_supply_is_an_alarm_once_an_hour() -> None:
         made.machine.urc("UNDER-VOLTAGE WARNNING", made.now)
         made.run(40)
     assert len(made.seen(ModemAlarm)) == 2
+
+
+def test_the_temperature_is_asked_for_as_the_profile_says_and_only_there() -> None:
+    profile = Profile(
+        "warm", "W", models=("SIM MODEM",), temperature="AT+CBC", temperature_pattern=r"\+CBC: \d,(\d+)"
+    )
+    made = ready_rig(profiles=(profile,))
+    made.run(10)
+    assert sampled(made, "temperature_c") == [80]
+    made = ready_rig()
+    made.run(10)
+    assert sampled(made, "temperature_c") == []
 
 
 # The credit.
