@@ -14,12 +14,32 @@ _DAY_FIRST_CURRENCIES = (
     "EUR GBP CHF PLN CZK DKK NOK SEK RON BGN INR AUD NZD BRL ARS CLP COP SGD MYR THB IDR VND"
 )
 _DAY_FIRST = frozenset(_DAY_FIRST_CURRENCIES.split())
+# The beginnings of the months' names in English, German, French, Spanish, Italian and Portuguese, where they differ.
+_MONTHS = {
+    stem: month
+    for month, stems in enumerate(
+        "jan ene gen|feb fév fev|mar mär mrz|apr avr abr|may mai mag|jun juin giu|jul juil lug|aug ago aoû aou|sep set|"
+        "oct okt ott out|nov|dec dez déc dic".split("|"),
+        start=1,
+    )
+    for stem in stems.split()
+}
+# Case is ASCII's alone, so that every name that matches is in the table: re.IGNORECASE holds İ and ſ equal to i and s.
+_STEMS = sorted({*_MONTHS, *map(str.upper, _MONTHS)}, key=len, reverse=True)
+_MONTH = f"(?a:{'|'.join(_STEMS)})[^\\W\\d_]{{0,7}}"
+_NAMED = (
+    rf"(?P<d4>\d{{1,2}})\.?(?:\s|\s?[-/]\s?|\sde\s)?(?P<mon4>{_MONTH})\.?"
+    r"(?:(?:[-/]|,?\s|\sde\s)?(?P<y4>20\d\d)|[-/'](?P<y5>\d\d)|\s'?(?P<y6>\d\d)(?=\s+\d\d?:\d\d))"
+    rf"|(?P<mon7>(?<![^\W\d_]){_MONTH})\.?[\s-](?P<d7>\d{{1,2}})(?:st|nd|rd|th)?(?:,\s?|\s|-)(?P<y7>20\d\d)"
+)
 _DATE = re.compile(
     r"(?<![\d.,/*-])(?:"
     r"(?P<y>20\d\d)\s?(?P<s1>[-/.年])\s?(?P<m>\d{1,2})\s?[-/.月]\s?(?P<d>\d{1,2})日?"
     r"|(?P<a>\d{1,2})(?P<s2>[-/.])(?P<b>\d{1,2})(?P=s2)(?P<y2>20\d\d|\d\d)"
     r"|(?P<y3>20\d\d)(?P<m3>[01]\d)(?P<d3>[0-3]\d)(?=\s+\d\d:?\d\d)"
-    r")(?![\d/*.-])"
+    rf"|{_NAMED}"
+    r")(?![\d/*.-])",
+    re.IGNORECASE,
 )
 _TIME = re.compile(
     r"(?<![\d:.,])(?P<h>[0-2]?\d)\s?[:时h]\s?(?P<m>[0-5]\d)(?:[:分](?P<s>[0-5]\d)秒?)?(?:\.\d{1,3})?\s?(?P<ap>[AaPp]\.?[Mm]\b)?(?![\d:])"
@@ -33,6 +53,13 @@ class PrintedTime:
     value: datetime | None
     digits: str
     seconds: bool
+
+
+def without_time(line: str) -> str | None:
+    """``line`` with bars where its date and its time stood; None where it has neither."""
+    rest, dates = _DATE.subn("|", line, count=1)
+    rest, times = _TIME.subn("|", rest, count=1)
+    return rest if dates or times else None
 
 
 def find_time(lines: list[str], currency: str, order: str = "auto") -> PrintedTime | None:
@@ -50,9 +77,7 @@ def find_time(lines: list[str], currency: str, order: str = "auto") -> PrintedTi
 
 def _joined(date: re.Match[str], time: re.Match[str], currency: str, order: str) -> PrintedTime | None:
     digits = (
-        re.sub(r"\D", "", date.group())
-        + re.sub(r"\D", "", time.group())
-        + (time["ap"] or "").upper().replace(".", "")
+        _date_digits(date) + re.sub(r"\D", "", time.group()) + (time["ap"] or "").upper().replace(".", "")
     )
     hour, minute, second = int(time["h"]), int(time["m"]), int(time["s"] or 0)
     if time["ap"] and not 1 <= hour <= 12:
@@ -68,12 +93,27 @@ def _joined(date: re.Match[str], time: re.Match[str], currency: str, order: str)
         return None  # the 31st of a short month, hour 25: not a time
 
 
+def _date_digits(date: re.Match[str]) -> str:
+    name = date["mon4"] or date["mon7"]
+    return re.sub(r"\D", "", date.group()) + (f"{_month(name):02d}" if name else "")
+
+
+def _month(name: str) -> int:
+    low = name.lower()
+    return next(_MONTHS[low[:size]] for size in (4, 3) if low[:size] in _MONTHS)
+
+
 def _day(date: re.Match[str], currency: str, order: str) -> tuple[int, int, int] | None:
     """Year, month, day."""
     if date["y"]:
         return int(date["y"]), int(date["m"]), int(date["d"])
     if date["y3"]:
         return int(date["y3"]), int(date["m3"]), int(date["d3"])
+    if date["mon4"]:
+        year = int(date["y4"] or f"20{date['y5'] or date['y6']}")
+        return year, _month(date["mon4"]), int(date["d4"])
+    if date["mon7"]:
+        return int(date["y7"]), _month(date["mon7"]), int(date["d7"])
     first, middle, last = int(date["a"]), int(date["b"]), int(date["y2"])
     if len(date["y2"]) == 2 and order == "ymd":
         return 2000 + first, middle, last

@@ -22,6 +22,17 @@ from tillbell_agent.pos.printed_time import find_time
         (["25-06-24 12:05 AM"], "USD", datetime(2024, 6, 25, 0, 5)),
         (["2026-06-19 16:01:01"], "KRW", datetime(2026, 6, 19, 16, 1, 1)),
         (["04/04/2024 10:00"], "USD", datetime(2024, 4, 4, 10, 0)),
+        (["05 Jan 2026 10:33"], "USD", datetime(2026, 1, 5, 10, 33)),
+        (["05JAN2026 10:33"], "USD", datetime(2026, 1, 5, 10, 33)),
+        (["05 Jan 26 10:33"], "USD", datetime(2026, 1, 5, 10, 33)),
+        (["5-Jan-26 10:33:12"], "USD", datetime(2026, 1, 5, 10, 33, 12)),
+        (["Jan 5, 2026 10:33 PM"], "USD", datetime(2026, 1, 5, 22, 33)),
+        (["January 5th, 2026 at 10:33"], "USD", datetime(2026, 1, 5, 10, 33)),
+        (["5. MÄRZ 2026 14:22 Uhr"], "EUR", datetime(2026, 3, 5, 14, 22)),
+        (["3 juillet 2026 14h22"], "EUR", datetime(2026, 7, 3, 14, 22)),
+        (["3 juin 2026 14:22"], "EUR", datetime(2026, 6, 3, 14, 22)),
+        (["5 AOÛT 2026 10:00"], "EUR", datetime(2026, 8, 5, 10, 0)),
+        (["3 de enero de 2026 10:00"], "EUR", datetime(2026, 1, 3, 10, 0)),
     ],
 )
 def test_time_is_read(lines: list[str], currency: str, expected: datetime) -> None:
@@ -46,6 +57,10 @@ def test_ambiguous_date_is_kept_as_digits_only() -> None:
         ["2024-02-31 14:22"],
         ["2024-06-03 25:00"],
         ["1.234.567 12:00"],
+        ["5 Mars 20"],
+        ["12 Mars 20", "10:00"],
+        ["05 İAN 2026 10:33"],
+        ["31 Feb 2026 10:33"],
     ],
 )
 def test_what_is_no_time_is_none(lines: list[str]) -> None:
@@ -54,7 +69,7 @@ def test_what_is_no_time_is_none(lines: list[str]) -> None:
 
 @settings(max_examples=150)
 @given(
-    st.lists(st.text(alphabet="0123456789-/.: APMapm年月日", max_size=30), max_size=4),
+    st.lists(st.text(alphabet="0123456789-/.: APMapm年月日JjaANnDEecİıſMmäÄ", max_size=30), max_size=4),
     st.sampled_from(["auto", "ymd", "dmy", "mdy"]),
 )
 def test_any_lines_give_a_time_or_none(lines: list[str], order: str) -> None:
