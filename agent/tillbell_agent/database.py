@@ -180,14 +180,16 @@ class DamagedStoreError(StoreError):
     """The file is not as it was written: ``rescue`` sets it aside and saves what can be read."""
 
 
-def open_database(state_dir: Path) -> sqlite3.Connection:
+def open_database(
+    state_dir: Path, factory: type[sqlite3.Connection] = sqlite3.Connection
+) -> sqlite3.Connection:
     """Open (or make) the database for writing, migrated to the newest schema, its WAL emptied.
 
-    Raises StoreError: not writable, full, corrupt, or written by a newer version.
+    ``factory``: of the connection; a simulation has its own. Raises StoreError: not writable, full, corrupt, or written by a newer version.
     """
     path = state_dir / FILE_NAME
     try:
-        connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+        connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, factory=factory)
         path.chmod(0o600)
         connection.execute("PRAGMA page_size=1024")
         connection.execute("PRAGMA journal_mode=WAL")

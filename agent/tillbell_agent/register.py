@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from tillbell_agent import retention
 from tillbell_agent.config import Config, RecipientConfig
@@ -25,8 +26,9 @@ from tillbell_agent.database import (
 from tillbell_agent.inbox import Inbox
 from tillbell_agent.ledger import Entry, Ledger
 from tillbell_agent.moment import EARLIEST_TRUSTED, Moment
+from tillbell_agent.notify.sealed import in_table_words
 from tillbell_agent.notify.text import TextContext, render
-from tillbell_agent.notify.wording import WORDS, method_key
+from tillbell_agent.notify.wording import WORDS
 from tillbell_agent.outbox import LONGEST_PAUSE_S, Draft, Message, Outbox, State
 from tillbell_agent.pairings import Pairings, Place, Sealed
 from tillbell_agent.pos.dialect import SettlementHeard, TransactionCompleted, says_no_other
@@ -38,7 +40,6 @@ from tillbell_protocol.event import MONEY_SIGN, Transaction
 from tillbell_protocol.pan import scrub
 from tillbell_protocol.payload import fit_payload
 from tillbell_protocol.ratchet import CountersExhaustedError
-from tillbell_protocol.scalars import SCHEMES
 from tillbell_protocol.seal import MAX_ONE_ARMORED_PAYLOAD, MAX_PAYLOAD
 
 _DAY_S = 86_400
@@ -59,7 +60,10 @@ SEQ_BLOCK = 16
 
 @dataclass(slots=True)
 class Register:
-    """Writes what was heard and what is owed. ``random`` gives octets for keys of unpaired recipients."""
+    """Writes what was heard and what is owed. ``random`` gives octets for keys of unpaired recipients.
+
+    ``open_store`` opens the one that takes a damaged store's place.
+    """
 
     connection: sqlite3.Connection
     config: Config
@@ -67,6 +71,7 @@ class Register:
     signing_seed: bytes
     host: dict[str, str]
     random: Callable[[int], bytes]
+    open_store: Callable[[Path], sqlite3.Connection] = open_database
     ledger: Ledger = field(init=False)
     outbox: Outbox = field(init=False)
     inbox: Inbox = field(init=False)
@@ -96,7 +101,7 @@ class Register:
         state_dir = self.config.state_dir
         try:
             rescued = rescue(state_dir)
-            self.use(open_database(state_dir))
+            self.use(self.open_store(state_dir))
             self.catch_up(numbers_known=rescued.numbers_known)
         except OSError as error:
             raise StoreError(f"the damaged store cannot be replaced: {error}. Check the disk (df)") from error
@@ -377,19 +382,6 @@ def _encode(entry: Entry, place: Place, *, armored: bool) -> tuple[bytes, tuple[
         naming=place.naming,
     )
     return payload, dropped + left_out
-
-
-def in_table_words(transaction: Transaction) -> Transaction:
-    """Scheme and way of paying as the payload's tables call them: one octet each, where a printed word takes up to 13.
-
-    A way of paying that is the scheme's own name says no more than "card". Words outside the tables stay as printed.
-    """
-    scheme, method = transaction.scheme, method_key(transaction.method)
-    if scheme is not None:
-        if method is not None and method.casefold() == scheme.casefold():
-            method = "card"
-        scheme = scheme.lower() if scheme.lower() in SCHEMES else scheme
-    return replace(transaction, scheme=scheme, method=method)
 
 
 def _when(entry: Entry, now: Moment) -> datetime | None:

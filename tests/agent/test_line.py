@@ -16,7 +16,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from till import OWNER, Till
 from town import NoControl, Town
 
-from tillbell_agent.cli.run import _modem as build_modem
+from tillbell_agent.assembly import _modem as build_modem
+from tillbell_agent.cli.run import _RealWorld
 from tillbell_agent.config import ModemConfig
 from tillbell_agent.line import Line
 from tillbell_agent.modem.profile import GENERIC, Profile
@@ -265,7 +266,9 @@ def _with_power(town: Town, switch: Switch, settings: dict[str, bool]) -> ModemL
 def test_a_configured_modem_gets_its_speed_its_profiles_and_its_power_command(tmp_path: Path) -> None:
     till = Till(tmp_path / "state")
     config = ModemConfig("sim1", "/dev/nowhere", 9600, power_command=("false",), credit_code="*100#")
-    modem = build_modem(config, till.register, 0.0, Log(io.StringIO()), Routes({"sim1": ()}))
+    modem = build_modem(
+        config, till.register, _RealWorld(till.config), Log(io.StringIO()), Routes({"sim1": ()})
+    )
     assert modem.session.speed == 9600
     settings = modem.session._settings
     assert (settings.can_power, settings.credit_code) == (True, "*100#")

@@ -14,7 +14,7 @@ import cbor2
 from mix import Heard, defaults
 from nacl import bindings, public, signing
 
-from tillbell_agent.register import in_table_words
+from tillbell_agent.notify.sealed import in_table_words
 from tillbell_protocol.defaults import NO_NAMES, Defaults, Naming
 from tillbell_protocol.event import Transaction
 from tillbell_protocol.keys import SecretKey

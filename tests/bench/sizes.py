@@ -10,7 +10,7 @@ from encodings_compared import Made, Sealer, nested_cose, payload_of, signed_jso
 from figures import Row, Table, Value, median, one, percentile
 from mix import CURRENCY, IN_WORDS, SEED, UTC_OFFSET_MIN, Heard, defaults, transactions
 
-from tillbell_agent.register import in_table_words
+from tillbell_agent.notify.sealed import in_table_words
 from tillbell_protocol.armor import armor
 from tillbell_protocol.defaults import Defaults
 from tillbell_protocol.event import Batch, BatchRow, Kind, Transaction

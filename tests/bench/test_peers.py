@@ -62,11 +62,7 @@ def test_kill_between_pdu_and_answer_loses_and_repeats_nothing(column: dict[str,
     assert (column["kill_missing"], column["kill_waiting"], column["kill_repeated"]) == (0, 0, 0)
 
 
-def test_no_text_arrives_twice_or_is_forgotten_whatever_happens_to_the_modem(column: dict[str, Any]) -> None:
-    for what in ("repeated", "waiting"):
-        assert {fault: column[f"{fault}_{what}"] for fault in _FAULTS} == dict.fromkeys(_FAULTS, 0)
-
-
-def test_what_is_lost_is_reported(column: dict[str, Any]) -> None:
-    for fault in _FAULTS:
-        assert column[f"{fault}_missing"] <= column[f"{fault}_told"], fault
+def test_no_text_arrives_twice_and_what_has_not_arrived_is_still_owed(column: dict[str, Any]) -> None:
+    """A repetition waits for a minute, longer than this short run."""
+    for what in ("repeated", "missing", "told"):
+        assert {fault: column[f"{fault}_{what}"] for fault in _FAULTS} == dict.fromkeys(_FAULTS, 0), what

@@ -1,38 +1,22 @@
-"""``tillbell run``: puts the machines, the store and the real ports together, and turns until it is told to stop."""
+"""``tillbell run``: the agent in the real world, turning until it is told to stop."""
 
 import argparse
 import os
 import random
 import signal
 import sqlite3
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
 
+from tillbell_agent.assembly import Agent, Pin, assemble, open_store
 from tillbell_agent.cli.common import add_config, device_key, own_state, read_config
 from tillbell_agent.cli.errors import OK, USAGE, CliError
-from tillbell_agent.config import Config, ModemConfig, SourceConfig, dialect_settings
-from tillbell_agent.control_verbs import Verbs
-from tillbell_agent.courier import Courier
-from tillbell_agent.database import (
-    DamagedStoreError,
-    StoreError,
-    open_database,
-    recall,
-    remember,
-    store_error,
-)
-from tillbell_agent.listening import Listener
-from tillbell_agent.modem.session import ModemSettings, Session
-from tillbell_agent.modem_line import ModemLine
-from tillbell_agent.pairings import Pairings
-from tillbell_agent.pos.registry import make_dialect
-from tillbell_agent.register import Register
-from tillbell_agent.rescue import Rescued, finish, rescue
-from tillbell_agent.routes import Routes
-from tillbell_agent.runner import Runner
+from tillbell_agent.config import Config, ModemConfig, SourceConfig
+from tillbell_agent.database import StoreError, store_error
+from tillbell_agent.modem.profile import Profile
 from tillbell_agent.shell.clock import Clock
 from tillbell_agent.shell.control import ControlServer
-from tillbell_agent.shell.guard import GuardFile
 from tillbell_agent.shell.host import identify
 from tillbell_agent.shell.log import Log
 from tillbell_agent.shell.pin_file import PinFileError, read_pin
@@ -53,14 +37,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     config = read_config(args.config)
     own_state(config)
-    log = Log()
+    log, world = Log(), _RealWorld(config)
+    agent = _started(config, world, log)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: agent.runner.stop())
+    world.waiter.wake_on_signals()
+    try:
+        agent.runner.run()
+    finally:
+        world.close()
+        agent.register.connection.close()
+    notify("STOPPING=1")
+    log.info("stopped")
+    return OK
+
+
+def _started(config: Config, world: "_RealWorld", log: Log) -> Agent:
     try:
         lock_state(config.state_dir)
-        connection, rescued = _open_store(config.state_dir, log)
-    except StoreError as error:
-        raise CliError(str(error), USAGE) from error
-    try:
-        agent = _assemble(config, connection, rescued, log)
+        store = open_store(config.state_dir, log)
+        return assemble(config, device_key(config).ed25519_seed, store, world, log)
     except StoreError as error:
         raise CliError(str(error), USAGE) from error
     except sqlite3.Error as error:  # where something was only read
@@ -70,125 +66,56 @@ def run(args: argparse.Namespace) -> int:
             f"cannot make the control socket in {config.state_dir}: {error.strerror}. Check the disk (df)",
             USAGE,
         ) from error
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: agent.runner.stop())
-    agent.watch.wake_on_signals()
-    try:
-        agent.runner.run()
-    finally:
-        agent.control.close()
-        agent.watch.close()
-        agent.register.connection.close()
-    notify("STOPPING=1")
-    agent.log.info("stopped")
-    return OK
 
 
-@dataclass(frozen=True, slots=True)
-class _Agent:
-    runner: Runner
-    control: ControlServer
-    watch: SelectorWatch
-    log: Log
-    register: Register
+class _RealWorld:
+    """Ports, clock, chance and the service manager, as ``assembly.World`` has them."""
 
+    def __init__(self, config: Config) -> None:
+        self._state_dir = config.state_dir
+        self._control: ControlServer | None = None
+        self.clock = Clock(config.device.timezone)
+        self.host = identify()
+        self.octets = os.urandom
+        self.jitter = random.random
 
-def _open_store(state_dir: Path, log: Log) -> tuple[sqlite3.Connection, Rescued | None]:
-    """The store, and what was rescued of a damaged one. Raises StoreError."""
-    try:
-        finish(state_dir)
+    @cached_property
+    def waiter(self) -> SelectorWatch:
+        return SelectorWatch()
+
+    @cached_property
+    def profiles(self) -> tuple[Profile, ...]:
+        return load_profiles()
+
+    def open_source(self, source: SourceConfig) -> ListenPort:
+        return ListenPort(
+            LineSettings(source.port, source.baudrate, source.bytesize, source.parity, source.stopbits)
+        )
+
+    def open_modem(self, modem: ModemConfig) -> TalkPort:
+        return TalkPort(LineSettings(modem.port, modem.baudrate))
+
+    def pin(self, modem: ModemConfig) -> Pin | None:
+        """From the SIM's own file. Raises CliError where that gives none."""
+        if modem.pin_file is None:
+            return None
         try:
-            return open_database(state_dir), None
-        except DamagedStoreError as error:
-            log.error("store_refused", why=error)
-            rescued = rescue(state_dir)
-            return open_database(state_dir), rescued
-    except OSError as error:
-        raise StoreError(
-            f"the store in {state_dir} cannot be put in order: {error}. Check the disk (df)"
-        ) from error
+            return Pin(read_pin(modem.pin_file), modem.pin_file.stat().st_mtime_ns)
+        except PinFileError as error:
+            raise CliError(f"cannot use the PIN of modem {modem.name}: {error}", USAGE) from error
 
+    def power(self, modem: ModemConfig) -> PowerCommand | None:
+        return PowerCommand(modem.name, modem.power_command) if modem.power_command else None
 
-def _assemble(config: Config, connection: sqlite3.Connection, rescued: Rescued | None, log: Log) -> _Agent:
-    clock, guard = Clock(config.device.timezone), GuardFile(config.guard_path)
-    register = Register(
-        connection=connection,
-        config=config,
-        pairings=Pairings(connection, guard, run=os.urandom(8).hex()),
-        signing_seed=device_key(config).ed25519_seed,
-        host=identify(),
-        random=os.urandom,
-    )
-    if rescued is not None:
-        register.alarm = rescued.words()
-        log.error("store_set_aside", why=register.alarm)
-    skipped = register.catch_up(numbers_known=rescued is None or rescued.numbers_known)
-    if skipped is not None:
-        log.error("numbers_left_out", why=skipped)
-    register.erase()  # before anything else: the last run may have died before it could
-    for pairing in register.pairings.all():
-        guard.expect(pairing.binding)
-    if guard.alarm:
-        log.error("second_place", why=guard.alarm)
-    listeners = [_listener(source, config, register, log) for source in config.sources]
-    now = clock.monotonic()
-    routes = Routes({modem.name: modem.prefixes for modem in config.modems})
-    modems = [_modem(modem, register, now, log, routes) for modem in config.modems]
-    verbs = Verbs(config, listeners, modems, register, guard, clock)
-    control = ControlServer(config.state_dir, verbs.answer)
-    watch = SelectorWatch()
+    def control(self, answer: Callable[[dict[str, Any]], dict[str, Any]]) -> ControlServer:
+        self._control = ControlServer(self._state_dir, answer)
+        return self._control
 
-    def ready() -> None:
+    def ready(self) -> None:
         notify("READY=1")
-        log.bare("ready")
+        Log().bare("ready")
 
-    runner = Runner(listeners, modems, register, control, clock, watch, log, ready)
-    return _Agent(runner, control, watch, log, register)
-
-
-def _listener(source: SourceConfig, config: Config, register: Register, log: Log) -> Listener:
-    currency = source.currency or config.device.currency
-    dialect = make_dialect(source.dialect, dialect_settings(source, config.device))
-    line = LineSettings(source.port, source.baudrate, source.bytesize, source.parity, source.stopbits)
-    return Listener(source, currency, dialect, register, lambda: ListenPort(line), log)
-
-
-def _modem(modem: ModemConfig, register: Register, now: float, log: Log, routes: Routes) -> ModemLine:
-    pin = _pin(modem)
-    name, written_at = f"pin refused {modem.name}", _pin_written_at(modem)
-    settings = ModemSettings(
-        pin=pin,
-        # A refused PIN is never tried again, not by the next start either, until its file is written anew.
-        pin_refused_before=written_at is not None and recall(register.connection, name) == written_at,
-        baudrate=modem.baudrate,
-        profiles=load_profiles(),
-        can_power=bool(modem.power_command),
-        credit_code=modem.credit_code,
-        credit_pattern=modem.credit_pattern,
-    )
-    courier = Courier(modem.name, Session(now, settings=settings), register, log, random.random, routes)
-    line = LineSettings(modem.port, modem.baudrate)
-    return ModemLine(
-        modem.name,
-        modem.port,
-        lambda: TalkPort(line),
-        courier,
-        log,
-        on_pin_refused=lambda: remember(register.connection, name, written_at or 0),
-        power=PowerCommand(modem.name, modem.power_command) if modem.power_command else None,
-    )
-
-
-def _pin_written_at(modem: ModemConfig) -> int | None:
-    """When the PIN's file was last written, in nanoseconds."""
-    return None if modem.pin_file is None else modem.pin_file.stat().st_mtime_ns
-
-
-def _pin(modem: ModemConfig) -> str | None:
-    """The SIM's PIN from its own file. Raises CliError where that gives none."""
-    if modem.pin_file is None:
-        return None
-    try:
-        return read_pin(modem.pin_file)
-    except PinFileError as error:
-        raise CliError(f"cannot use the PIN of modem {modem.name}: {error}", USAGE) from error
+    def close(self) -> None:
+        if self._control is not None:
+            self._control.close()
+        self.waiter.close()

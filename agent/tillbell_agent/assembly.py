@@ -1,0 +1,176 @@
+"""A configuration, an open store and a world of ports and clocks → the agent, ready to turn.
+
+``tillbell run`` gives it the real world and a simulation its own; what stands between the two is the same.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from tillbell_agent.config import Config, ModemConfig, SourceConfig, dialect_settings
+from tillbell_agent.control_verbs import Verbs
+from tillbell_agent.courier import Courier
+from tillbell_agent.database import DamagedStoreError, StoreError, open_database, recall, remember
+from tillbell_agent.listening import Listener
+from tillbell_agent.modem.profile import Profile
+from tillbell_agent.modem.session import ModemSettings, Session
+from tillbell_agent.modem_line import ModemLine, Power
+from tillbell_agent.pairings import Pairings
+from tillbell_agent.pos.registry import make_dialect
+from tillbell_agent.register import Register
+from tillbell_agent.rescue import Rescued, finish, rescue
+from tillbell_agent.routes import Routes
+from tillbell_agent.runner import Control, Runner, Waiter
+from tillbell_agent.shell.guard import GuardFile
+from tillbell_agent.shell.log import Log
+from tillbell_agent.world import Clock, DuplexPort, Port
+
+Connect = Callable[[Path], sqlite3.Connection]
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A SIM's PIN, and when its file was last written, in nanoseconds."""
+
+    digits: str
+    written_at: int
+
+
+class World(Protocol):
+    """Everything outside: ports, clock, chance, this board's identity, and who is told that the sources are open."""
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def waiter(self) -> Waiter: ...
+
+    @property
+    def host(self) -> dict[str, str]: ...
+
+    @property
+    def profiles(self) -> tuple[Profile, ...]: ...
+
+    def open_source(self, source: SourceConfig) -> Port: ...
+
+    def open_modem(self, modem: ModemConfig) -> DuplexPort: ...
+
+    def pin(self, modem: ModemConfig) -> Pin | None: ...
+
+    def power(self, modem: ModemConfig) -> Power | None: ...
+
+    def control(self, answer: Callable[[dict[str, Any]], dict[str, Any]]) -> Control: ...
+
+    def octets(self, count: int) -> bytes:
+        """Random octets that nobody can foretell."""
+
+    def jitter(self) -> float:
+        """A number in [0, 1) for pauses."""
+
+    def ready(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """What was put together."""
+
+    runner: Runner
+    register: Register
+    control: Control
+    listeners: list[Listener]
+    modems: list[ModemLine]
+
+
+def open_store(
+    state_dir: Path, log: Log, open_new: Connect = open_database
+) -> tuple[sqlite3.Connection, Rescued | None]:
+    """The store, and what was rescued of a damaged one. Raises StoreError."""
+    try:
+        finish(state_dir)
+        try:
+            return open_new(state_dir), None
+        except DamagedStoreError as error:
+            log.error("store_refused", why=error)
+            rescued = rescue(state_dir)
+            return open_new(state_dir), rescued
+    except OSError as error:
+        raise StoreError(
+            f"the store in {state_dir} cannot be put in order: {error}. Check the disk (df)"
+        ) from error
+
+
+def assemble(
+    config: Config,
+    signing_seed: bytes,
+    store: tuple[sqlite3.Connection, Rescued | None],
+    world: World,
+    log: Log,
+    open_new: Connect = open_database,
+) -> Agent:
+    """Put the agent together, and the store in order. Raises StoreError; OSError where no control socket can be made."""
+    (connection, rescued), guard = store, GuardFile(config.guard_path)
+    register = Register(
+        connection=connection,
+        config=config,
+        pairings=Pairings(connection, guard, run=world.octets(8).hex()),
+        signing_seed=signing_seed,
+        host=world.host,
+        random=world.octets,
+        open_store=open_new,
+    )
+    _put_in_order(register, guard, rescued, log)
+    listeners = [_listener(source, config, register, world, log) for source in config.sources]
+    routes = Routes({modem.name: modem.prefixes for modem in config.modems})
+    modems = [_modem(modem, register, world, log, routes) for modem in config.modems]
+    verbs = Verbs(config, listeners, modems, register, guard, world.clock)
+    control = world.control(verbs.answer)
+    runner = Runner(listeners, modems, register, control, world.clock, world.waiter, log, world.ready)
+    return Agent(runner, register, control, listeners, modems)
+
+
+def _put_in_order(register: Register, guard: GuardFile, rescued: Rescued | None, log: Log) -> None:
+    """Before anything is heard: what the last run could not finish, and what this store may not remember."""
+    if rescued is not None:
+        register.alarm = rescued.words()
+        log.error("store_set_aside", why=register.alarm)
+    skipped = register.catch_up(numbers_known=rescued is None or rescued.numbers_known)
+    if skipped is not None:
+        log.error("numbers_left_out", why=skipped)
+    register.erase()
+    for pairing in register.pairings.all():
+        guard.expect(pairing.binding)
+    if guard.alarm:
+        log.error("second_place", why=guard.alarm)
+
+
+def _listener(source: SourceConfig, config: Config, register: Register, world: World, log: Log) -> Listener:
+    currency = source.currency or config.device.currency
+    dialect = make_dialect(source.dialect, dialect_settings(source, config.device))
+    return Listener(source, currency, dialect, register, lambda: world.open_source(source), log)
+
+
+def _modem(modem: ModemConfig, register: Register, world: World, log: Log, routes: Routes) -> ModemLine:
+    pin, power = world.pin(modem), world.power(modem)
+    name = f"pin refused {modem.name}"
+    settings = ModemSettings(
+        pin=pin.digits if pin else None,
+        # A refused PIN is never tried again, not by the next start either, until its file is written anew.
+        pin_refused_before=pin is not None and recall(register.connection, name) == pin.written_at,
+        baudrate=modem.baudrate,
+        profiles=world.profiles,
+        can_power=power is not None,
+        credit_code=modem.credit_code,
+        credit_pattern=modem.credit_pattern,
+    )
+    session = Session(world.clock.monotonic(), settings=settings)
+    return ModemLine(
+        modem.name,
+        modem.port,
+        lambda: world.open_modem(modem),
+        Courier(modem.name, session, register, log, world.jitter, routes),
+        log,
+        on_pin_refused=lambda: remember(register.connection, name, pin.written_at if pin else 0),
+        power=power,
+    )
