@@ -45,8 +45,11 @@ def age_s(message: Message, moment: Moment) -> int:
 
 
 def split(message: Message) -> list[Segment]:
-    """A message's segments; the same on every try, so that a repeated part completes the first ones."""
-    body, reference = message.body or b"", message.id & 0xFF
+    """A message's segments; the same on every try, so that a repeated part completes the first ones.
+
+    A marked repetition has another reference: a phone never joins one copy's part with the other's.
+    """
+    body, reference = message.body or b"", (message.id + 128 * message.repeated) & 0xFF
     if message.format == "sealed":
         return split_data(body, reference, PORT)
     return split_text(armor(body) if message.format == "armored" else body.decode(), reference)

@@ -74,7 +74,7 @@ COMMON = {
 }
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)  # two that say the same are two
 class Fault:
     """``count`` uses are left, 0: for ever. Empty ``number`` and ``command``: whichever."""
 
