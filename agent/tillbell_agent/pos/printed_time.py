@@ -45,6 +45,23 @@ _TIME = re.compile(
     r"(?<![\d:.,])(?P<h>[0-2]?\d)\s?[:时h]\s?(?P<m>[0-5]\d)(?:[:分](?P<s>[0-5]\d)秒?)?(?:\.\d{1,3})?\s?(?P<ap>[AaPp]\.?[Mm]\b)?(?![\d:])"
 )
 
+# Beside a date: words that make it another one than the sale's, words of its own, and others but those of a number.
+_OF_ANOTHER_DAY = re.compile(
+    r"活动|优惠|有效|截止|截至|至|促销|结束|期限|放映|场次|演出|预约|预订|入住|离店|上次|유효|까지|"
+    r"\b(?:until|valid|ends?|offer|promo\w*|expir\w*|before|show\w*|arriv\w*|depart\w*|last|next|bis|g[üu]ltig|jusqu\w*|"
+    r"valable|hasta|v[áa]lid\w*)\b",
+    re.IGNORECASE,
+)
+_OF_A_TIME = re.compile(
+    r"\w*(?:时间|日期|日時|日付|일시|시간|시각|date|time|datum|zeit|heure|fecha|hora)|data|ora|le|à|at|am|pm|um|uhr|on|a|h|la|las|"
+    r"(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?|mo|di|mi|do|fr|sa|so|"
+    r"(?:mon|diens|donners|frei|sams|sonn)tag|mittwoch|(?:lun|mar|mercre|jeu|vendre|same)di|dimanche|"
+    r"lun|mar|mer|jeu|ven|sam|dim|printed|gmt|utc|"
+    r"(?:星期|周|週)[一二三四五六日天]|上午|下午|[월화수목금토일]요일|오전|오후",
+    re.IGNORECASE,
+)
+_WORD = re.compile(r"[^\W\d_]++(?![^\W\d_])(?![ .:#№-]{0,3}\d)")
+
 
 @dataclass(frozen=True, slots=True)
 class PrintedTime:
@@ -55,7 +72,19 @@ class PrintedTime:
     seconds: bool
 
 
-def without_time(line: str) -> str | None:
+def tells_time(line: str, labels: list[str]) -> bool:
+    """Whether a date or time on ``line`` can be that of the sale: beside it stand only labels with their values, words
+    that belong to a time, and words that number something (``Till 3``). "Offer ends" and "Screening" are others."""
+    rest = _without_time(line)
+    if rest is None or _OF_ANOTHER_DAY.search(rest):
+        return False
+    for label in labels:
+        rest = rest.replace(label, " ", 1)
+    words = [word for word in _WORD.findall(rest) if not _OF_A_TIME.fullmatch(word)]
+    return len(words) <= bool(labels)  # "Cashier: Ann"
+
+
+def _without_time(line: str) -> str | None:
     """``line`` with bars where its date and its time stood; None where it has neither."""
     rest, dates = _DATE.subn("|", line, count=1)
     rest, times = _TIME.subn("|", rest, count=1)

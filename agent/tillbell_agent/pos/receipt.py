@@ -11,9 +11,10 @@ from functools import lru_cache
 
 from tillbell_agent.pos.dialect import DialectEvent, Ignored, SettlementHeard, TransactionCompleted
 from tillbell_agent.pos.fields import FieldFinder, Labelled, normal_line
+from tillbell_agent.pos.identity import identity, key_of
 from tillbell_agent.pos.labels import BUILT_IN, ReceiptLabels
 from tillbell_agent.pos.money import PrintedAmount, exponent, read_amount
-from tillbell_agent.pos.printed_time import PrintedTime, find_time, without_time
+from tillbell_agent.pos.printed_time import PrintedTime, find_time, tells_time
 from tillbell_agent.pos.settings import DialectSettings
 from tillbell_protocol.event import Kind, Settlement, Transaction
 from tillbell_protocol.pan import TruncatedPan, scrub, scrub_merchant_id
@@ -51,24 +52,10 @@ _SCHEMES = {
 _SCHEME = re.compile(
     "|".join(rf"(?<![a-z]){name}(?![a-z])" for name in sorted(_SCHEMES, key=len, reverse=True)), re.I
 )
-# Beside a date: words that make it another one than the sale's, words of its own, and others but those of a number.
-_OF_AN_OFFER = re.compile(
-    r"活动|优惠|有效|截止|截至|至|促销|结束|期限|유효|까지|\b(?:until|valid|ends?|offer|promo\w*|expir\w*|before|bis|g[üu]ltig|"
-    r"jusqu\w*|valable|hasta|v[áa]lid\w*)\b",
-    re.IGNORECASE,
-)
-_OF_A_TIME = re.compile(
-    r"\w*(?:时间|日期|日時|日付|일시|시간|시각|date|time|datum|zeit|heure|fecha|hora|data|ora)|le|à|at|am|pm|um|uhr|on|a|h|le|la|las|"
-    r"(?:mon|tue|wed|thu|fri|sat|sun|mo|di|mi|do|fr|sa|so|lun|mar|mer|jeu|ven|sam|dim)[^\W\d_]{0,6}|printed|gmt|utc|"
-    r"(?:星期|周|週)[一二三四五六日天]|上午|下午|[월화수목금토일]요일|오전|오후",
-    re.IGNORECASE,
-)
-_WORD = re.compile(r"[^\W\d_]++(?![^\W\d_])(?![ .:#№-]{0,3}\d)")
 _DOTTED_I = {
     ord("İ"): "i",
     ord("ı"): "i",
 }  # the letters that re.I holds equal to i and lower() does not: VİSA
-_LONG_NUMBER = 8  # characters of a number that a shop does not use twice
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +146,7 @@ class _Receipt:
             heard.amount_minor,
             time.digits if time else None,
         )
-        return SettlementHeard(heard, _key(*parts) if unique else None)
+        return SettlementHeard(heard, key_of(*parts) if unique else None)
 
     def transaction(self) -> DialectEvent:
         classes = self._type_classes()
@@ -191,7 +178,7 @@ class _Receipt:
             result_code=self._code("result"),
             original_ref=self._id("original_ref"),
         )
-        return TransactionCompleted(transaction, _identity(transaction, time, self._id("wallet_no")))
+        return TransactionCompleted(transaction, identity(transaction, time, self._id("wallet_no")))
 
     def _type_classes(self) -> set[str]:
         found: set[str] = set()
@@ -318,7 +305,7 @@ class _Receipt:
         lines = [
             line
             for row, line in enumerate(self._lines)
-            if row not in expiries and _tells_time(line, labels.get(row, []))
+            if row not in expiries and tells_time(line, labels.get(row, []))
         ]
         currency, order = self._settings.currency, self._settings.date_order
         return find_time(labelled, currency, order) or find_time(lines, currency, order)
@@ -355,52 +342,7 @@ class _Receipt:
         return None
 
 
-def _tells_time(line: str, labels: list[str]) -> bool:
-    """Whether a date or time on ``line`` can be that of the sale: beside it stand only labels with their values, words
-    that belong to a time, and words that number something (``Till 3``). "Offer ends" and "Screening" are others."""
-    rest = without_time(line)
-    if rest is None or _OF_AN_OFFER.search(rest):
-        return False
-    for label in labels:
-        rest = rest.replace(label, " ", 1)
-    words = [word for word in _WORD.findall(rest) if not _OF_A_TIME.fullmatch(word)]
-    return len(words) <= bool(labels)  # "Cashier: Ann"
-
-
 def _is_damaged(item: Labelled) -> bool:
     """Whether an amount stood there that cannot be read: an octet that is no text, or a price in no known form."""
     text = item.value or item.below
     return bool(re.search(r"\d", text) and ("\ufffd" in text or _PRICE.search(text)))
-
-
-def _identity(transaction: Transaction, time: PrintedTime | None, wallet_no: str | None) -> str | None:
-    """The key, or None where the slip does not tell itself from the next one of the same amount.
-
-    It does with a long reference or wallet's number, with a time to the second, with a number of its own and a time or
-    batch beside it, or with a time to the minute and a card. A short number alone starts again each day.
-    """
-    number = transaction.receipt_no or transaction.stan
-    long = any(_is_long(one) for one in (number, transaction.rrn, wallet_no) if one)
-    numbered = bool(number or transaction.rrn or wallet_no) and time is not None
-    in_batch = number is not None and transaction.batch is not None
-    timed = time is not None and (time.seconds or bool(transaction.card or transaction.auth_code))
-    if not (long or numbered or in_batch or timed):
-        return None
-    return _key(
-        transaction.terminal_id,
-        transaction.kind.word,
-        number,
-        transaction.batch,
-        "+".join(one for one in (transaction.rrn, wallet_no) if one and one != number),
-        transaction.amount_minor,
-        time.digits if time else None,
-    )
-
-
-def _is_long(number: str) -> bool:
-    """Signs do not count: a card number behind a wrong label is ``****1111``, and each of its sales has that."""
-    return sum(map(str.isalnum, number)) >= _LONG_NUMBER
-
-
-def _key(*parts: str | int | None) -> str:
-    return "|".join("" if part is None else str(part) for part in parts)

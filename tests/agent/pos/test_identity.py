@@ -39,6 +39,9 @@ def told(lines: list[str], settings: DialectSettings = US) -> TransactionComplet
         (["优惠截止 2026-12-31 23:59:59"], ["优惠截止 2026-12-31 23:59:59"]),
         (["活动时间:2026-12-31 23:59:59"], ["活动时间:2026-12-31 23:59:59"]),
         (["Screening Friday 2026-12-31 20:00:00"], ["Screening Friday 2026-12-31 20:00:00"]),
+        (["Movie 2026-12-31 20:00:00"], ["Movie 2026-12-31 20:00:00"]),
+        (["Showtime: 2026-12-31 20:00:00"], ["Showtime: 2026-12-31 20:00:00"]),
+        (["放映时间:2026-12-31 20:00:00"], ["放映时间:2026-12-31 20:00:00"]),
         (["Valid until 31 Dec 2026 23:59:59"], ["Valid until 31 Dec 2026 23:59:59"]),
     ],
 )
@@ -59,6 +62,8 @@ def test_sales_of_the_same_amount_on_two_days_never_share_a_key(first: list[str]
         ["打印时间:2026-01-05 10:33:12"],
         ["2026年1月5日 星期一 10:33:12"],
         ["Mon 5 Jan 2026 10:33:12"],
+        ["Freitag, 5. Januar 2026 10:33:12 Uhr"],
+        ["Date: 5 Jan 2026  Time: 10:33:12"],
         ["DATE 06/25/2026", "TIME 02:56:12 PM"],
         ["le 25/06/2026 à 14:22:33"],
     ],
