@@ -50,7 +50,8 @@ NEXT_STEP = {
     Condition.DEAF: "if it stays so for five minutes: take the modem's power away for ten seconds, check its supply "
     "(2 A peaks) and that port and baudrate are right",
     Condition.RESETTING: "wait two minutes",
-    Condition.NO_SIM: "put the SIM in, contacts clean, the right way round; then restart the modem",
+    Condition.NO_SIM: "put the SIM in, contacts clean, the right way round; if it is not found within two minutes, "
+    "restart the modem",
     Condition.PIN_NEEDED: "write the right PIN into the pin_file and restart the agent, or take the PIN off the SIM in a phone",
     Condition.PUK_NEEDED: "put the SIM into a phone and enter the PUK, which its operator gives",
     Condition.SIM_BUSY: "wait half a minute; if it stays so, take the SIM out and put it back",

@@ -172,8 +172,8 @@ class Dialogue:
         self._wait_for_quiet(now)
 
     def has_restarted(self) -> None:
-        """The modem started anew: it has forgotten what it was asked before."""
-        self._owed = 0
+        """The modem started anew: it has forgotten what it was asked before. Then ``synchronise``."""
+        self._command, self._owed = None, 0
 
     def flush(self) -> None:
         """Out of step: end a message entry that ESC did not end. What stands in it is no PDU: it has ``AT`` in it by now.

@@ -280,8 +280,8 @@ def _sim_is_open(facts: Facts) -> Script[None]:
 def register(facts: Facts, goes_on: Callable[[], bool]) -> Script[str | None]:
     """Wait until a network carries SMS for this SIM, however long; says why not each time that the reason changes.
 
-    None: registered. Else why the modem is to be set up anew: it has restarted (``goes_on`` is false), or its SIM is no
-    longer open. Without a SIM, or with a locked one, there is no network to wait for.
+    None: registered. Else why the modem is to be set up anew: it fell silent or restarted (``goes_on`` is false), or its
+    SIM is no longer open. Without a SIM, or with a locked one, there is no network to wait for.
     """
     told = ""
     for poll in count(1):
@@ -294,7 +294,11 @@ def register(facts: Facts, goes_on: Callable[[], bool]) -> Script[str | None]:
             state = yield from ask(ReadPinState(), told)
         if not goes_on() or not _still_open(state):
             facts.looks_for_network = False
-            return "the modem has restarted" if not goes_on() else f"the SIM is not ready: {state}"
+            return (
+                f"the SIM is not ready: {state}"
+                if goes_on()
+                else "it fell silent or restarted while it searched"
+            )
         if facts.registration_words != told:
             told = facts.registration_words
             yield Tell(NotReady(told))

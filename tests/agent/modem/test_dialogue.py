@@ -92,7 +92,6 @@ def test_a_modem_that_has_just_started_owes_no_answers() -> None:
     dialogue = in_step()
     dialogue.write(Attention(), 1.0)
     dialogue.has_restarted()
-    dialogue.write_unheard("AT")
     dialogue.synchronise(2.0)
     dialogue.tick(2.2)
     dialogue.receive_data(b"\r\nOK\r\n", 2.3)
