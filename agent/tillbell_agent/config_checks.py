@@ -1,11 +1,11 @@
 """Single values of a configuration become a complaint, or none: what is wrong, and what to write instead."""
 
-import codecs
 import re
 import zoneinfo
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from tillbell_agent.pos.settings import is_printers_encoding
 from tillbell_agent.spelling import nearest
 from tillbell_protocol.iso4217 import alpha_code, decimal_places
 
@@ -109,12 +109,10 @@ _NO_ZONES = "the system has no time zone data. Install it: apt-get install tzdat
 
 
 def encoding(value: str) -> str | None:
-    try:
-        codecs.lookup(value)
-        "".encode(value)  # names of transforms, such as base64, end here
-    except (LookupError, ValueError):
-        return f'"{value}" is no text encoding. Common are: gb18030, utf-8, cp437, cp858, cp1252, shift_jis, euc-kr'
-    return None
+    if is_printers_encoding(value):
+        return None
+    common = "gb18030, utf-8, cp437, cp858, cp1252, shift_jis, euc-kr"
+    return f'"{value}" is no encoding that printers use. Common are: {common}'
 
 
 # Codes without a minor unit (gold, test codes) cannot carry an amount.

@@ -124,6 +124,7 @@ def test_relative_paths_are_counted_from_the_file() -> None:
         ('language = "zh"', 'language = "fr"', '"fr"', ["fr", "en", "zh"]),
         ('encoding = "gb18030"', 'encoding = "gb18O30"', "gb18O30", ["gb18O30", "gb18030"]),
         ('encoding = "gb18030"', 'encoding = "base64"', "base64", ["base64"]),
+        ('encoding = "gb18030"', 'encoding = "utf-16"', "utf-16", ["utf-16", "gb18030"]),
         ('baudrate = 9600', 'baudrate = "9600"', "9600", ["a whole number", "'9600'"]),
         ('baudrate = 9600', 'baudrate = true', "true", ["a whole number", "true"]),
         ('baudrate = 9600', 'baudrate = 0', "baudrate = 0", ["between 50"]),

@@ -115,7 +115,6 @@ class EscPos:
         self._on_kind: dict[TokenKind, Callable[[Token], list[DialectEvent] | None]] = {
             TokenKind.TEXT: self._on_text,
             TokenKind.CONTROL: self._on_control,
-            TokenKind.CAN: self._on_control,
             TokenKind.UNKNOWN: self._on_unknown,
             TokenKind.HT: lambda _: self._stretch(" " * 4),
             TokenKind.LF: self._on_line_feed,

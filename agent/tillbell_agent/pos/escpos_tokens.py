@@ -29,14 +29,14 @@ MAX_DECLARED_OCTETS = 1 << 20
 # The longest head of any rule is 15 octets (GS D), so an incomplete command never holds more than 14.
 
 _TEXT = re.compile(rb"[^\x00-\x1f]+")
-_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e\x0f\x11-\x17\x19\x1a\x1e\x1f]+")
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e\x0f\x11-\x1a\x1e\x1f]+")
 _NOT_TEXT = re.compile(rb"[\x00-\x1f]")
 _INCOMPLETE = -1
 _PREFIXES = frozenset(b"\x10\x1b\x1c\x1d")
 
 
 class TokenKind(Enum):
-    """What a token is. The five single controls print or move; CONTROL is every other one, which does nothing."""
+    """What a token is. The four single controls print or move; CONTROL is every other one, which does nothing."""
 
     TEXT = "text"
     CONTROL = "control"
@@ -44,12 +44,11 @@ class TokenKind(Enum):
     LF = "lf"
     FF = "ff"
     CR = "cr"
-    CAN = "can"
     COMMAND = "command"
     UNKNOWN = "unknown"
 
 
-_SINGLES = {9: TokenKind.HT, 10: TokenKind.LF, 12: TokenKind.FF, 13: TokenKind.CR, 24: TokenKind.CAN}
+_SINGLES = {9: TokenKind.HT, 10: TokenKind.LF, 12: TokenKind.FF, 13: TokenKind.CR}
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,14 @@ DECIMALS = ("auto", ".", ",")
 DATE_ORDERS = ("auto", "ymd", "dmy", "mdy")
 
 
+def is_printers_encoding(name: str) -> bool:
+    """Whether Python knows the encoding and it holds ASCII as it is: transforms (base64) and UTF-16 do not."""
+    try:
+        return b"A1".decode(name) == "A1"
+    except (LookupError, ValueError):
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class DialectSettings:
     """The settings that dialects read; each reads those that concern it.
@@ -48,11 +56,7 @@ class DialectSettings:
     printer: str = "epson"
 
     def __post_init__(self) -> None:
-        try:
-            usable = b"A1".decode(self.encoding) == "A1"
-        except (LookupError, ValueError):
-            usable = False
-        if not usable:
+        if not is_printers_encoding(self.encoding):
             raise SettingsError(
                 "encoding", f"{self.encoding!r} is no encoding that printers use (ASCII and more)"
             )

@@ -25,6 +25,12 @@ def tokens(data: bytes, *cuts: int) -> list[Token]:
     return joined
 
 
+def test_every_control_that_does_nothing_is_one_kind() -> None:
+    idle = bytes(set(range(32)) - set(b"\t\n\f\r\x10\x1b\x1c\x1d"))
+    assert b"\x18" in idle  # CAN
+    assert tokens(idle) == [Token(TokenKind.CONTROL, idle, len(idle))]
+
+
 COMMANDS = {
     "initialize": b"\x1b@",
     "style": b"\x1b!\x30",
