@@ -31,8 +31,8 @@ _SIGNS = {
     "Rp.": "IDR", "RM": "MYR", "฿": "THB", "₫": "VND", "đ": "VND", "₱": "PHP CUP", "₽": "RUB", "руб": "RUB",
     "руб.": "RUB", "₺": "TRY", "TL": "- TRY", "₪": "ILS", "₦": "NGN", "₴": "UAH", "грн": "UAH", "грн.": "UAH",
     "₸": "KZT", "₮": "MNT", "₭": "LAK", "៛": "KHR", "৳": "BDT", "Tk": "- BDT", "Tk.": "- BDT", "₼": "AZN", "₾": "GEL",
-    "֏": "AMD", "₡": "CRC SVC", "₲": "PYG", "₵": "GHS", "GH₵": "GHS", "zł": "PLN", "ZŁ": "PLN", "Kč": "CZK",
-    "KČ": "CZK", "Ft": "- HUF", "kr": "- SEK NOK DKK ISK", "kr.": "- SEK NOK DKK ISK", "лв": "BGN", "лв.": "BGN",
+    "֏": "AMD", "₡": "CRC SVC", "₲": "PYG", "₵": "GHS", "GH₵": "GHS", "zł": "PLN", "Kč": "CZK",
+    "Ft": "- HUF", "kr": "- SEK NOK DKK ISK", "kr.": "- SEK NOK DKK ISK", "лв": "BGN", "лв.": "BGN",
     "lei": "- RON MDL", "KM": "- BAM", "дин": "RSD", "Fr.": "CHF", "SFr.": "CHF", "Ksh": "KES", "KShs": "KES",
     "Ush": "UGX", "Tsh": "TZS", "Shs": "- KES UGX TZS", "Sh": "- KES UGX TZS SOS", "FCFA": "XOF XAF", "CFA": "XOF XAF",
     "FRw": "RWF", "Br": "- ETB BYN", "R": "- ZAR", "K": "- ZMW PGK MMK", "P": "- BWP", "Q": "- GTQ", "L": "- HNL",
@@ -71,9 +71,9 @@ def _marks(configured: str) -> dict[str, str]:
 def _amount(configured: str) -> re.Pattern[str]:
     """An amount at the end of a line. Each part takes all it can, for good: a row of stars may be as long as a line.
 
-    The case of marks is ASCII's alone: in Turkish, İSK is a discount and not the króna.
+    The case of marks is ASCII's alone, or all capitals: in Turkish, İSK is a discount and not the króna.
     """
-    words = sorted({*_SIGNS, *CODES, configured}, key=len, reverse=True)
+    words = sorted({*_SIGNS, *map(str.upper, _SIGNS), *CODES, configured}, key=len, reverse=True)
     known = _marks(configured)
     mark = f"(?a:{'|'.join(re.escape(word) for word in words if word.casefold() in known)})"
     return re.compile(

@@ -56,7 +56,7 @@ _OF_A_TIME = re.compile(
     r"\w*(?:时间|日期|日時|日付|일시|시간|시각|date|time|datum|zeit|heure|fecha|hora)|data|ora|le|à|at|am|pm|um|uhr|on|a|h|la|las|"
     r"(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?|mo|di|mi|do|fr|sa|so|"
     r"(?:mon|diens|donners|frei|sams|sonn)tag|mittwoch|(?:lun|mar|mercre|jeu|vendre|same)di|dimanche|"
-    r"lun|mar|mer|jeu|ven|sam|dim|printed|gmt|utc|"
+    r"lun|mar|mer|jeu|ven|sam|dim|printed|utc|[a-z]{2,3}t|打印|下单|点单|开单|出单|出票|结账|结帐|收银|支付|付款|交易|销售|"
     r"(?:星期|周|週)[一二三四五六日天]|上午|下午|[월화수목금토일]요일|오전|오후",
     re.IGNORECASE,
 )

@@ -40,6 +40,7 @@ _NUMBER = re.compile(r"\w(?:[\w\-/]*\w)?")
 _CODE = re.compile(r"[0-9A-Za-z]{2,8}(?![\w-])")
 _PRICE = re.compile(r"\d[.,]\d\d(?!\d)")
 _FIRST_PRICE = re.compile(r"(?<![\d.,vV])\d+(?:[.,']\d{3})*[.,]\d\d(?![\d.,])")  # no 06.10.2021, no version
+_SETTLED = re.compile(r"closed|success|report|bericht|abschluss|schnitt|成功|报表|日报|总计单|结算单", re.I)
 _EMPHATIC = re.compile(r"^[*=#\-<>\s]*[*=#\-<>]{2}|refunded|refund receipt|credit note|退货单|退款单", re.I)
 _MASKED = re.compile(
     r"(?<![\w*#•·])(?:\d{4,8}[ -]?)?[*#•·xX]{2,}(?:[ -][*#•·xX]{2,})*[ -]?(?P<tail>\d{4})(?![\d*#•·]|[ -]?[*#•·]{2})"
@@ -122,9 +123,10 @@ class _Receipt:
         return None
 
     def settlement(self) -> SettlementHeard | None:
-        """Its title stands above every price: what is named below, a shift or a batch, is that of one sale."""
-        headings = set().union(*self._titles[: self._first_price])
-        if "settlement" not in headings | self._type_classes():
+        """Its title stands above every price, or says that it is done: BATCH TOTAL below may name one sale's batch."""
+        rows = [row for row, named in enumerate(self._titles) if "settlement" in named]
+        titled = any(row < self._first_price or _SETTLED.search(self._lines[row]) for row in rows)
+        if not titled and "settlement" not in self._type_classes():
             return None
         chosen, time = self._chosen(), self._time()
         amount = chosen.amount if chosen else None

@@ -60,6 +60,8 @@ def test_sales_of_the_same_amount_on_two_days_never_share_a_key(first: list[str]
         ["Cashier: Ann  2026-01-05 10:33:12"],
         ["Till 3 Tran 0123 2026-01-05 10:33:12"],
         ["打印时间:2026-01-05 10:33:12"],
+        ["下单:2026-01-05 10:33:12"],
+        ["01/05/2026 10:33:12 PM EST"],
         ["2026年1月5日 星期一 10:33:12"],
         ["Mon 5 Jan 2026 10:33:12"],
         ["Freitag, 5. Januar 2026 10:33:12 Uhr"],

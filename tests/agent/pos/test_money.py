@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tillbell_agent.pos.money import exponent, read_amount
+from tillbell_agent.pos.money import _SIGNS, exponent, read_amount
 from tillbell_protocol.iso4217 import CODES
 
 
@@ -97,6 +97,17 @@ def test_sign_of_several_currencies_means_the_configured_one(
     amount = read_amount(unicodedata.normalize("NFKC", text), configured)
     assert amount is not None
     assert (amount.currency, amount.marked) == (expected, True)
+
+
+@pytest.mark.parametrize(("sign", "owners"), [(sign, owners.split()) for sign, owners in _SIGNS.items()])
+def test_every_sign_means_each_currency_that_prints_it(sign: str, owners: list[str]) -> None:
+    for owner in owners:
+        if owner != "-":
+            number = {0: "5,000", 2: "500.00", 3: "500.000"}[exponent(owner)]
+            for text in (f"{sign}{number}", f"{number} {sign}", f"{sign.upper()} {number}"):
+                amount = read_amount(unicodedata.normalize("NFKC", text), owner)
+                assert amount is not None, text
+                assert (amount.currency, amount.marked, amount.clean) == (owner, True, True)
 
 
 @pytest.mark.parametrize(

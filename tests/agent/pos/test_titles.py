@@ -151,5 +151,13 @@ def test_settlement_under_a_printed_date_is_no_sale(title: str) -> None:
         )
 
 
+@pytest.mark.parametrize(
+    "title", ["BATCH CLOSED", "SETTLEMENT SUCCESSFUL", "Z REPORT 12", "批结成功", "日报表"]
+)
+def test_settlement_that_says_so_below_its_figures_is_no_sale(title: str) -> None:
+    for settings in (US, CN):
+        assert isinstance(read(["SHOP", "VISA 3 45.00", "TOTAL 45.00", title], settings), SettlementHeard)
+
+
 def test_declined_with_a_code_stays_declined() -> None:
     assert kind_of(["CAFE", "AMOUNT: 12.50", "DECLINED: 00", "TERMINAL ID: T1"], US) is Kind.DECLINED
