@@ -67,7 +67,7 @@ class Plain(Command[None]):
 class Attention(Plain):
     """AT: is anybody there?"""
 
-    timeout_s: ClassVar[float] = 1.0
+    timeout_s: ClassVar[float] = 3.0
 
     def line(self) -> str:
         return "AT"

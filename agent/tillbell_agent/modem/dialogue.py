@@ -34,8 +34,8 @@ LONGEST_NOISE_S = 2.0
 # ``AT`` is answered within milliseconds, unless the modem is busy with the network.
 ATTENTION_S = 1.0
 # While a modem owes answers to earlier command lines it is waited ATTENTION_S for each, and so long where it has just
-# needed more than that. What has not come by then it has never taken in.
-OWED_S = 2.0
+# left one without an answer in time: one that is slow needs up to that. What has not come by then it never took in.
+OWED_S = 2.5
 # Then the line counts as deaf; who asks decides when to try again. A waking autobaud modem needs two or three.
 SYNC_TRIES = 5
 # The most lines an answer has: a listing's two per message, and a few more.
@@ -130,6 +130,7 @@ class Dialogue:
         self._quiet_ends = 0.0
         self._tries = 0
         self._most_tries = SYNC_TRIES
+        self._slow = False  # a command line had no answer in time
         self._owed = 0  # command lines that were written and have no final result yet
 
     def bytes_to_send(self) -> bytes:
@@ -164,6 +165,7 @@ class Dialogue:
 
         ``doubted``: the last answer may have been an earlier command's, so that one is still to come.
         """
+        self._slow = self._command is not None or self._owed > 0
         self._owed += self._command is not None or doubted
         self._command, self._lines, self._echoes = None, [], ()
         self._most_tries = tries
@@ -274,7 +276,8 @@ class Dialogue:
     def _final_of_earlier(self, final: FinalResult, now: float) -> list[Heard]:
         """With no command open: the answer to an ``AT``, or to something before it, in the order of writing."""
         owed, self._owed = self._owed, max(0, self._owed - 1)
-        if self.phase is Phase.ASKING and final.kind == "OK":
+        asked = self.phase is Phase.ASKING or (self.phase is Phase.QUIET and self._tries > 0)
+        if asked and final.kind == "OK":
             self._settle(now)
             return []
         if self.phase is Phase.ASKING and owed <= 1:
@@ -288,8 +291,8 @@ class Dialogue:
         return [stray]
 
     def _settle(self, now: float) -> None:
-        slow = OWED_S if self._tries else ATTENTION_S
-        self.phase, self._deadline = Phase.SETTLING, now + (slow if self._owed else QUIET_S)
+        for_owed = OWED_S if self._slow or self._tries else ATTENTION_S
+        self.phase, self._deadline = Phase.SETTLING, now + (for_owed if self._owed else QUIET_S)
 
     def _prompt(self, now: float) -> list[Heard]:
         if self.phase is Phase.OPEN and self._command is not None and self._command.prompts:

@@ -65,27 +65,37 @@ def test_two_answers_to_one_attention_mean_that_one_was_late() -> None:
 def test_as_many_answers_are_waited_for_as_command_lines_were_written() -> None:
     dialogue = in_step()
     dialogue.write(Attention(), 1.0)
-    dialogue.tick(2.0)  # no answer
-    dialogue.tick(2.2)  # AT
-    dialogue.tick(3.2)  # no answer either
-    dialogue.tick(3.41)  # AT
+    dialogue.tick(4.0)  # no answer
+    dialogue.tick(4.2)  # AT
+    dialogue.tick(5.2)  # no answer either
+    dialogue.tick(5.41)  # AT
     heard = []
-    for at in (3.5, 4.1, 4.7):  # a module that hung, and needs 0.6 s for each
+    for at in (5.5, 6.1, 6.7):  # a module that hung, and needs 0.6 s for each
         assert dialogue.phase is not Phase.IDLE
         heard += dialogue.receive_data(b"\r\nOK\r\n", at)
         heard += dialogue.tick(at + 0.19)
     assert heard == [Stray("OK"), Stray("OK")]
-    assert dialogue.tick(4.91) == [Synchronised()]
+    assert dialogue.tick(6.91) == [Synchronised()]
 
 
-def test_answers_that_were_never_to_come_are_waited_for_two_seconds_at_most() -> None:
+def test_a_modem_that_needs_longer_than_one_is_given_for_attention_gets_in_step_all_the_same() -> None:
+    dialogue = Dialogue()
+    dialogue.synchronise(0.0)
+    dialogue.tick(0.2)  # AT
+    dialogue.tick(1.3)  # no answer yet
+    assert dialogue.receive_data(b"\r\nOK\r\n", 1.4) == []
+    assert dialogue.tick(1.61) == [Synchronised()]
+    assert dialogue.bytes_to_send() == b"\x1bAT\r", "and is not asked a second time"
+
+
+def test_answers_that_were_never_to_come_are_waited_no_longer_than_a_slow_modem_needs() -> None:
     dialogue = in_step()
     dialogue.write(Attention(), 1.0)
-    for at in (2.0, 2.2, 3.2, 3.41):
+    for at in (4.0, 4.2, 5.2, 5.41):
         dialogue.tick(at)
-    dialogue.receive_data(b"\r\nOK\r\n", 3.5)
-    assert dialogue.tick(5.4) == []
-    assert dialogue.tick(5.51) == [Synchronised()]
+    dialogue.receive_data(b"\r\nOK\r\n", 5.5)
+    assert dialogue.tick(7.9) == []
+    assert dialogue.tick(8.01) == [Synchronised()]
 
 
 def test_a_modem_that_has_just_started_owes_no_answers() -> None:
