@@ -117,6 +117,10 @@ class FieldFinder:
         declined = "declined" in classes and len(low) <= _DECLINE_LINE and not _is_denied(low, *first)
         return {"declined"} if declined and not _LETTER.search(self._fillers.without(low[:start])) else set()
 
+    def unknown(self, text: str) -> str:
+        """``text``, lowered, without the words of titles and their fillers."""
+        return self._fillers.without(lower(text))
+
     def _meant(self, low: str) -> set[str]:
         """The classes of the title words that the line does not deny."""
         return {

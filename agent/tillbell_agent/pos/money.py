@@ -51,7 +51,7 @@ _EVEN = r"/[-=]|[.,][-−–—]++"
 _REMARK = (
     r"\s++(?-i:[A-Z])(?!\w)"
     r"|\s*+\((?:\d{1,3}|(?=[^()]*[^\W\d_])(?![^()]*\d[.,]\d)[^()\ufffd]{1,40})\)"
-    r"|\s++(?:incl|inkl|ttc)\b(?!.*\d[.,]\d)[^\ufffd]{0,30}"
+    r"|\s++(?:(?:vat|tax|gst|tva|iva|mwst)\.?\s)?(?:incl|inkl|ttc)\b(?!.*\d[.,]\d)[^\ufffd]{0,30}"
 )
 _ONE_SPACE_BEFORE = re.compile(r"(?:^|[^\d.,])(\d{1,3}(?: \d{3})*) $|\d $")
 

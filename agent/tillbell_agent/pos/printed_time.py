@@ -7,6 +7,7 @@ telling two receipts apart.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -72,16 +73,17 @@ class PrintedTime:
     seconds: bool
 
 
-def tells_time(line: str, labels: list[str]) -> bool:
+def tells_time(line: str, labels: list[str], unknown: Callable[[str], str]) -> bool:
     """Whether a date or time on ``line`` can be that of the sale: beside it stand only labels with their values, words
-    that belong to a time, and words that number something (``Till 3``). "Offer ends" and "Screening" are others."""
+    that ``unknown`` takes out, words that belong to a time, and words that number something (``Till 3``). "Offer ends"
+    and "Screening" are others."""
     rest = _without_time(line)
     if rest is None or _OF_ANOTHER_DAY.search(rest):
         return False
     for label in labels:
         rest = rest.replace(label, " ", 1)
-    words = [word for word in _WORD.findall(rest) if not _OF_A_TIME.fullmatch(word)]
-    return len(words) <= bool(labels)  # "Cashier: Ann"
+    words = (word for word in _WORD.findall(rest) if not _OF_A_TIME.fullmatch(word))
+    return sum(_WORD.search(unknown(word)) is not None for word in words) <= bool(labels)  # "Cashier: Ann"
 
 
 def _without_time(line: str) -> str | None:

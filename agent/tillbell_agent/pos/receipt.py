@@ -307,7 +307,7 @@ class _Receipt:
         lines = [
             line
             for row, line in enumerate(self._lines)
-            if row not in expiries and tells_time(line, labels.get(row, []))
+            if row not in expiries and tells_time(line, labels.get(row, []), self._finder.unknown)
         ]
         currency, order = self._settings.currency, self._settings.date_order
         return find_time(labelled, currency, order) or find_time(lines, currency, order)

@@ -130,6 +130,7 @@ def test_sign_that_means_too_much_elsewhere_is_no_currency(text: str, configured
         ("12.50 A", "USD", 1250),
         ("12.50 INCL. VAT", "USD", 1250),
         ("12,50 € TTC", "EUR", 1250),
+        ("12.50 VAT incl.", "EUR", 1250),
         ("12.50 incl. 20% VAT", "GBP", 1250),
         ("12.-", "CHF", 1200),
         ("12,-- €", "EUR", 1200),
