@@ -11,8 +11,9 @@ from tillbell_agent.moment import EARLIEST_TRUSTED
 
 # Reports that are still open under one message reference: a reference comes again after 256 segments.
 _MOST_CANDIDATES = 16
-# What is later than this behind the service centre's time was sent after the message that a report is about.
-_CLOCKS_APART_S = 86_400
+# A segment so long behind the service centre's time was sent after the message that a report is about; one that is
+# later still says only that a clock is wrong, for no report comes after a month.
+_CLOCKS_APART_S, _NO_REPORT_AFTER_S = 86_400, 40 * 86_400
 
 
 class SegmentRows:
@@ -133,7 +134,7 @@ class SegmentRows:
         """
         rows = self._connection.execute(f"{query} LIMIT {_MOST_CANDIDATES}", values).fetchall()
         if taken_at is not None and taken_at >= EARLIEST_TRUSTED:
-            rows = [row for row in rows if row[2] <= taken_at + _CLOCKS_APART_S]
+            rows = [row for row in rows if not _CLOCKS_APART_S < row[2] - taken_at <= _NO_REPORT_AFTER_S]
             rows.sort(key=lambda row: abs(row[2] - taken_at))  # of equals the first stays first
         return (int(rows[0][0]), int(rows[0][1])) if rows else None
 

@@ -10,7 +10,9 @@ A sale is heard to its end, and must be told, if at the moment of each kill one 
 - the ledger holds it.
 
 A sale of which a kill took away the octets read so far is in flight: it may be told, with those of its own numbers that
-its rest still says, or not at all, but never with another amount or another sale's number. Headquarters must open each
+its rest still says, or not at all, but never with another amount or another sale's number. Of a sale
+printed in two copies the rest of the second may hold nothing but the amount: the agent cannot tell it from the next
+customer's, so it is told as a sale of its own, without a reference, at most once. Headquarters must open each
 counter once, drop what comes twice, and see no gap. The owner's phone must show each sale in the ledger once, and more
 only with the mark; a text whose outcome a kill left unknown is repeated after a minute, for which the short run of the
 tests does not wait.
@@ -245,7 +247,7 @@ def _judge(shop: Shop, sales: list[Sale], told: Told) -> None:
 
 def _judge_ledger(ledger: list[dict[str, Any]], sales: list[Sale], told: Told) -> None:
     by_amount = {sale.amount_minor: sale for sale in sales}
-    seen: set[int] = set()
+    seen: set[tuple[int, bool]] = set()
     for row in ledger:
         sale = by_amount.get(row["amount_minor"])
         if sale is None:
@@ -253,9 +255,10 @@ def _judge_ledger(ledger: list[dict[str, Any]], sales: list[Sale], told: Told) -
                 f"number {row['seq']} was never printed: {row['amount_minor']} {row['reference']}"
             )
             continue
-        if sale.amount_minor in seen:
+        is_amount_alone = sale.in_flight and row["reference"] is None
+        if (sale.amount_minor, is_amount_alone) in seen:
             told.faults.append(f"sale {sale.reference} is in the ledger twice")
-        seen.add(sale.amount_minor)
+        seen.add((sale.amount_minor, is_amount_alone))
         told.in_flight_told += sale.in_flight
         cut = sale.in_flight and row["reference"] in (None, sale.rrn)
         if row["reference"] != sale.reference and not cut:
@@ -263,7 +266,7 @@ def _judge_ledger(ledger: list[dict[str, Any]], sales: list[Sale], told: Told) -
         if row["kind"] != "sale":
             told.faults.append(f"sale {sale.reference} is told as a {row['kind']}")
     for sale in sales:
-        if not sale.in_flight and sale.amount_minor not in seen:
+        if not sale.in_flight and (sale.amount_minor, False) not in seen:
             told.faults.append(
                 f"sale {sale.reference} of {sale.amount_minor} was heard to its end and is lost"
             )
