@@ -1,0 +1,337 @@
+"""What must hold in an installation whatever goes wrong: asked as things happen where that is cheap, and once at the end.
+
+Each fault is a sentence with the shop's name and the moment. Nothing here looks into the agent but through its store.
+"""
+
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from tillbell_agent.ledger import Entry
+from tillbell_agent.outbox import Message, State
+from tillbell_agent.sim.demo_check import Read, read_text
+from tillbell_agent.sim.installation.shop import Shop
+from tillbell_agent.sim.installation.till import Job
+from tillbell_agent.sim.installation.world import World
+from tillbell_agent.sim.network import Record
+from tillbell_protocol.event import MONEY_SIGN, Transaction
+from tillbell_protocol.pairing import SecretKey
+from tillbell_protocol.receiver import CounterReusedError, Receiver
+from tillbell_protocol.refusal import DuplicateError, Refusal
+from tillbell_protocol.seal import Header
+
+# Entries looked at for a sale of a moment ago: more sales than stand between a print and its judgement.
+_RECENT = 40
+_ALL = 1_000_000
+# A month of a busy shop, its messages and its log.
+_MOST_STORE_OCTETS = 20_000_000
+_ERASURE_EVERY = 10
+
+
+@dataclass(slots=True)
+class Book:
+    """What is known of one shop. ``whole_since``: nothing was taken from its store since then."""
+
+    shop: Shop
+    heard: int = 0
+    whole_since: float = 0.0
+    replaced: int = 0
+    chains: list[bytes] = field(default_factory=list)
+    least_tries: int = 3
+
+
+@dataclass(slots=True)
+class Audit:
+    """``faults``: what did not hold, in the order in which it was seen."""
+
+    world: World
+    secret: SecretKey
+    faults: list[str] = field(default_factory=list)
+    books: dict[str, Book] = field(default_factory=dict)
+    planted: list[str] = field(default_factory=list)
+    opened: int = 0
+    duplicates: int = 0
+    alarms: int = 0
+    refused_forgeries: int = 0
+    receiver: Receiver = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.receiver = Receiver(self.secret)
+        self.world.radio.on_message = self._arrived
+
+    def add(self, shop: Shop, bundle: bytes) -> None:
+        """A shop and its pairing."""
+        self.books[shop.plan.name] = Book(shop)
+        self.receiver.import_bundle(bundle)
+
+    # As it happens.
+
+    def heard(self, shop: Shop, job: Job) -> None:
+        """A sale was heard to its end: it is in the ledger, once."""
+        book = self.books[shop.plan.name]
+        book.heard += 1
+        book.least_tries = min(book.least_tries, shop.machine.commands.sim.tries_left)
+        if shop.agent is None or job.expected is None:
+            return
+        with shop.disk.at_peace():
+            entries = shop.agent.register.ledger.recent(_RECENT)
+            self._look_for_old_keys(book)
+        times = sum(_is_of(entry.transaction, job.expected) for entry in entries)
+        if times != 1:
+            self._fault(
+                shop, f"{_words(job.expected)} printed at {job.at:.0f} s stands {times} times in the ledger"
+            )
+
+    def _look_for_old_keys(self, book: Book) -> None:
+        """Chain values that were used stand in no file."""
+        agent = book.shop.agent
+        if agent is None or agent.register.wal_to_truncate:
+            return
+        pairing = agent.register.pairings.of("hq")
+        if pairing is None:
+            return
+        if pairing.ratchet.chain not in book.chains:
+            book.chains.append(pairing.ratchet.chain)
+        if book.heard % _ERASURE_EVERY:
+            return
+        old, book.chains = book.chains[:-1], book.chains[-1:]
+        for path in book.shop.config.state_dir.iterdir():
+            if ".corrupt-" in path.name or not path.is_file():
+                continue
+            content = path.read_bytes()
+            if any(chain in content for chain in old):
+                self._fault(book.shop, f"a chain value that was used stands in {path.name}")
+
+    def _arrived(self, record: Record) -> None:
+        if record.get("data") is None:
+            return
+        try:
+            self.receiver.open(bytes.fromhex(record["data"]))
+            self.opened += 1
+        except DuplicateError:
+            self.duplicates += 1
+        except CounterReusedError as error:
+            # What a device sealed before its store was put back and after it contradicts itself: the alarm is right.
+            self.alarms += 1
+            opened = error.opened
+            if opened is None or not self.books[opened.device].replaced:
+                self.faults.append(f"{self.world.now:.0f} s: headquarters refused a message: {error}")
+        except Refusal as error:
+            self.faults.append(f"{self.world.now:.0f} s: headquarters refused a message: {error}")
+
+    def forged(self, octets: bytes) -> None:
+        """Somebody else sends this to headquarters."""
+        try:
+            self.receiver.open(octets)
+        except Refusal:
+            self.refused_forgeries += 1
+        else:
+            self.faults.append(f"{self.world.now:.0f} s: headquarters opened a forged message")
+
+    def plant(self, chance: random.Random) -> str:
+        """A card number (of no bank) that must be found nowhere afterwards."""
+        digits = [4, *(chance.randrange(10) for _ in range(14))]
+        doubled = [
+            sum(divmod(2 * digit, 10)) if place % 2 == 0 else digit for place, digit in enumerate(digits)
+        ]
+        pan = "".join(map(str, [*digits, -sum(doubled) % 10]))
+        self.planted.append(pan)
+        return pan
+
+    def store_damaged(self, shop: Shop) -> None:
+        """A page of its store was spoilt: what it held may be gone, and it is to pair again."""
+        self.store_replaced(shop)
+
+    def store_replaced(self, shop: Shop) -> None:
+        """Its store is an older one now: what happened since the copy is gone from it."""
+        book = self.books[shop.plan.name]
+        book.whole_since, book.chains = self.world.now, []
+        book.replaced += 1
+
+    # At the end.
+
+    def close(self) -> None:
+        """All that can be asked only of the whole."""
+        for book in self.books.values():
+            if book.shop.agent is None:
+                self._fault(book.shop, "the agent does not run at the end")
+                continue
+            self._close_shop(book)
+        self._check_counters()
+        self._check_gaps()
+
+    def _close_shop(self, book: Book) -> None:
+        assert book.shop.agent is not None
+        register = book.shop.agent.register
+        entries = register.ledger.recent(_ALL)
+        messages = register.outbox.recent(_ALL)
+        self._check_ledger(book, entries)
+        self._check_messages(book, entries, messages)
+        self._check_texts(book, {entry.seq: entry for entry in entries})
+        self._check_secrets(book)
+        if book.least_tries < 2:
+            self._fault(book.shop, f"only {book.least_tries} tries of the PIN were left")
+
+    def _check_ledger(self, book: Book, entries: list[Entry]) -> None:
+        told = Counter(_identity(entry.transaction) for entry in entries if entry.transaction.reference)
+        for identity, times in told.items():
+            if times > 1:
+                self._fault(book.shop, f"{identity} stands {times} times in the ledger")
+        numbers = [entry.seq for entry in entries if entry.seq is not None]
+        if len(set(numbers)) != len(numbers):
+            self._fault(book.shop, "a number was given twice")
+        totals: Counter[tuple[str, str]] = Counter()
+        for entry in sorted(entries, key=lambda entry: entry.id):
+            sign = MONEY_SIGN.get(entry.transaction.kind)
+            if entry.heard_at is None or book.replaced or sign is None:
+                continue
+            day = book.shop.clock.moment().at(entry.heard_at, book.shop.clock.zone).day.isoformat()
+            totals[day, entry.currency] += sign * (entry.transaction.amount_minor or 0)
+            if entry.day_total_minor != totals[day, entry.currency]:
+                self._fault(book.shop, f"number {entry.seq}: the day's total is not the ledger's")
+                return
+
+    def _check_messages(self, book: Book, entries: list[Entry], messages: list[Message]) -> None:
+        by_entry: dict[int | None, list[Message]] = {}
+        for message in messages:
+            by_entry.setdefault(message.ledger_id, []).append(message)
+        for entry in entries:
+            owed = {"hq"} | ({"owner"} if entry.transaction.kind in MONEY_SIGN else set())
+            has = Counter(message.recipient for message in by_entry.get(entry.id, []))
+            if not book.replaced and has != Counter(owed):
+                self._fault(book.shop, f"entry {entry.id} is owed to {sorted(owed)}, messages: {dict(has)}")
+        states = Counter(message.state for message in messages)
+        for state in (State.CLAIMED, State.QUEUED):
+            if states[state]:
+                self._fault(book.shop, f"{states[state]} messages are still {state.value}")
+
+    def _check_texts(self, book: Book, by_seq: dict[int | None, Entry]) -> None:
+        handed_in = self.world.radio.handed_in.shown(book.shop.plan.owner)
+        unmarked: Counter[int] = Counter()
+        for shown in handed_in:
+            read = read_text(shown.text or "")
+            if read.seq is None:
+                self._fault(book.shop, f"a text without a number: {shown.text}")
+                continue
+            unmarked[read.seq] += not read.repeated
+            entry = by_seq.get(read.seq)
+            if entry is not None and not book.replaced:
+                self._check_text(book.shop, read, entry)
+            elif entry is None and not book.replaced:
+                self._fault(book.shop, f"a text tells number {read.seq}, which the ledger does not have")
+        for seq, times in unmarked.items():
+            if (
+                times > 1 and not book.replaced
+            ):  # numbers are reserved by blocks: an older store may give some again
+                self._fault(book.shop, f"number {seq} was sent {times} times without a mark")
+        if not book.replaced:
+            self._check_delivered(
+                book, Counter(read_text(shown.text or "").seq for shown in handed_in), by_seq
+            )
+
+    def _check_text(self, shop: Shop, read: Read, entry: Entry) -> None:
+        total = None if read.day_total_minor is None else entry.day_total_minor  # it may be left out for room
+        told, meant = (read.amount_minor, read.day_total_minor), (entry.transaction.amount_minor, total)
+        if told != meant:
+            self._fault(shop, f"number {read.seq} tells {told}, the ledger has {meant}")
+
+    def _check_delivered(
+        self, book: Book, texts: "Counter[int | None]", by_seq: dict[int | None, Entry]
+    ) -> None:
+        """What the outbox calls sent was handed to the network."""
+        assert book.shop.agent is not None
+        outbox = book.shop.agent.register.outbox
+        for seq, entry in by_seq.items():
+            for message in outbox.of_entry(entry.id):
+                is_out = message.state in {State.SENT, State.DELIVERED}
+                if message.recipient == "owner" and is_out and not texts[seq]:
+                    self._fault(
+                        book.shop, f"number {seq} is {message.state.value}, and no text was handed in"
+                    )
+
+    def _check_secrets(self, book: Book) -> None:
+        texts = [shown.text or "" for shown in self.world.radio.handed_in.shown(book.shop.plan.owner)]
+        said = "\n".join([*texts, book.shop.log.getvalue()])
+        files = {
+            path.name: path.read_bytes() for path in book.shop.config.state_dir.iterdir() if path.is_file()
+        }
+        for pan in self.planted:
+            spaced = " ".join(pan[at : at + 4] for at in range(0, 16, 4))
+            for digits in (pan, spaced):
+                if digits in said:
+                    self._fault(book.shop, "a whole card number stands in a text or in the log")
+                for name, content in files.items():
+                    if digits.encode() in content:
+                        self._fault(book.shop, f"a whole card number stands in {name}")
+        size = sum(map(len, files.values()))
+        if size > _MOST_STORE_OCTETS:
+            self._fault(book.shop, f"the state takes {size} octets")
+
+    def _check_counters(self) -> None:
+        """A counter was never used with different content."""
+        used: dict[tuple[bytes, int], str] = {}
+        for phone in {book.shop.plan.hq for book in self.books.values()}:
+            for shown in self.world.radio.handed_in.shown(phone):
+                if shown.data is None:
+                    self.faults.append("something that is no sealed message was sent to headquarters")
+                    continue
+                header = Header.decode(bytes.fromhex(shown.data))
+                before = used.setdefault((header.kid, header.counter), shown.data)
+                if before != shown.data:
+                    self.faults.append(f"counter {header.counter} of {header.kid.hex()} was used twice")
+
+    def _check_gaps(self) -> None:
+        """What headquarters misses the network lost, or the store lost what was to be sent."""
+        handed_in = {
+            (header.kid, header.counter)
+            for phone in {book.shop.plan.hq for book in self.books.values()}
+            for shown in self.world.radio.handed_in.shown(phone)
+            if shown.data is not None
+            for header in [Header.decode(bytes.fromhex(shown.data))]
+        }
+        lost = len(self.world.radio.lost)
+        for pairing in self.receiver.pairings:
+            book = self.books[pairing.device]
+            missing = [
+                counter
+                for first, last in self.receiver.gaps(pairing.keys.binding)
+                for counter in range(first, last + 1)
+            ]
+            if book.replaced:
+                continue
+            unsent = [counter for counter in missing if (pairing.keys.kid, counter) not in handed_in]
+            if len(missing) - len(unsent) > lost:
+                self._fault(
+                    book.shop, f"headquarters misses {len(missing)} counters, the network lost {lost}"
+                )
+            recorded = self._unsent_on_record(book)
+            for counter in unsent:
+                if counter not in recorded:
+                    self._fault(book.shop, f"counter {counter} was never sent, and no record says so")
+
+    def _unsent_on_record(self, book: Book) -> set[int | None]:
+        if book.shop.agent is None:
+            return set()
+        unsent = {State.REFUSED, State.EXPIRED, State.UNKNOWN, State.QUEUED, State.CLAIMED}
+        messages = book.shop.agent.register.outbox.recent(_ALL)
+        return {message.counter for message in messages if message.state in unsent}
+
+    def _fault(self, shop: Shop, words: str) -> None:
+        self.faults.append(f"{self.world.now:.0f} s: {shop.plan.name}: {words}")
+
+
+def _identity(told: Transaction) -> tuple[Any, ...]:
+    return told.kind.word, told.reference, told.amount_minor, told.terminal_time
+
+
+def _is_of(told: Transaction, printed: Transaction) -> bool:
+    return (told.kind, told.amount_minor, told.reference) == (
+        printed.kind,
+        printed.amount_minor,
+        printed.reference,
+    )
+
+
+def _words(told: Transaction) -> str:
+    return f"{told.kind.word} {told.reference} over {told.amount_minor}"

@@ -1,0 +1,262 @@
+"""One shop: a till that prints, a box with the real agent, a modem. What it must tell is noted as it prints."""
+
+import io
+import random
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from tillbell_agent.assembly import Agent, Pin, assemble, open_store
+from tillbell_agent.config import Config, ModemConfig, SourceConfig, parse
+from tillbell_agent.database import StoreError, transaction, truncate_wal
+from tillbell_agent.modem.profile import Profile
+from tillbell_agent.modem_line import Power
+from tillbell_agent.pairings import Pairings
+from tillbell_agent.runner import Control
+from tillbell_agent.shell.guard import GuardFile
+from tillbell_agent.shell.log import Log
+from tillbell_agent.shell.profiles import load_profiles
+from tillbell_agent.shell.watching import Watched
+from tillbell_agent.sim.installation.disk import Disk
+from tillbell_agent.sim.installation.radio import Radio
+from tillbell_agent.sim.installation.surroundings import (
+    NothingToDoError,
+    PowerCutError,
+    SimClock,
+    SimModemPort,
+    SimPort,
+    Sleep,
+)
+from tillbell_agent.sim.modem import ModemMachine
+from tillbell_agent.sim.network import Record
+from tillbell_protocol.keys import SecretKey
+from tillbell_protocol.pairing import Defaults, pair_as_device
+
+# A service manager starts an agent that ended this much later.
+_RESTART_S = 5.0
+# Turns without a rest: a long backlog is some hundreds.
+_MOST_TURNS = 100_000
+_LOG_KEPT = 200_000
+
+
+@dataclass(slots=True)
+class Plan:
+    """Who a shop is. ``owner`` and ``hq`` are phone numbers."""
+
+    name: str
+    merchant: str
+    zone: str
+    owner: str
+    hq: str
+    sim_number: str
+    pin: str | None = None
+
+
+class NoControl:
+    """Nobody asks this agent anything."""
+
+    def watched(self) -> Sequence[Watched]:
+        return []
+
+
+class PowerSwitch:
+    """What a ``power_command`` is wired to: it takes the modem's power away and gives it back."""
+
+    def __init__(self, shop: "Shop") -> None:
+        self._shop = shop
+
+    def start(self, _profile: Profile) -> str | None:
+        self._shop.machine.restart(self._shop.clock.now)
+        return None
+
+    def trouble(self) -> str | None:
+        return None
+
+
+@dataclass(slots=True)
+class Shop:
+    """``folder`` holds its state; ``tell`` gets every record of its modem; ``at`` plans what happens later."""
+
+    plan: Plan
+    folder: Path
+    radio: Radio
+    chance: random.Random
+    tell: Callable[[str, Record], None]
+    right_ahead_s: float
+    host: dict[str, str] = field(default_factory=dict)
+    agent: Agent | None = None
+    starts: int = 0
+    restart_at: float | None = 0.0
+    pin_written_at: int = 1
+    log: io.StringIO = field(default_factory=io.StringIO)
+    config: Config = field(init=False)
+    clock: SimClock = field(init=False)
+    waiter: Sleep = field(init=False)
+    disk: Disk = field(init=False)
+    source: SimPort = field(init=False)
+    machine: ModemMachine = field(init=False)
+    modem: SimModemPort = field(init=False)
+    profiles: Any = field(init=False)
+    pin_in_file: str | None = field(init=False)
+    signing_seed: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.config = parse(
+            _configuration(self.plan, self.folder / "state"), "config.toml", dialects=["escpos"]
+        )
+        self.clock = SimClock(ZoneInfo(self.plan.zone), self.right_ahead_s)
+        self.waiter, self.disk, self.source = Sleep(self.clock), Disk(), SimPort()
+        self.machine = ModemMachine(self.radio, latency_s=2.0, report_after_s=4.0)
+        self.machine.commands.sim.number = self.plan.sim_number
+        self.modem = SimModemPort(self.machine, self.clock, lambda record: self.tell(self.plan.name, record))
+        self.profiles = load_profiles()
+        self.pin_in_file = self.plan.pin
+        self.host = self.host or {"machine_id": self.chance.randbytes(16).hex()}
+        self.signing_seed = SecretKey.from_random(self.chance.randbytes(64)).ed25519_seed
+
+    # What the agent asks of the world.
+
+    def open_source(self, _source: SourceConfig) -> SimPort:
+        return self.source.open()
+
+    def open_modem(self, _modem: ModemConfig) -> SimModemPort:
+        return self.modem.open()
+
+    def pin(self, _modem: ModemConfig) -> Pin | None:
+        return None if self.pin_in_file is None else Pin(self.pin_in_file, self.pin_written_at)
+
+    def power(self, _modem: ModemConfig) -> Power | None:
+        return PowerSwitch(self)
+
+    def control(self, _answer: Callable[[dict[str, Any]], dict[str, Any]]) -> Control:
+        return NoControl()
+
+    def octets(self, count: int) -> bytes:
+        return self.chance.randbytes(count)
+
+    def jitter(self) -> float:
+        return self.chance.random()
+
+    def ready(self) -> None:
+        self.tell(self.plan.name, {"ev": "ready", "t": self.clock.now})
+
+    # What the world does to it.
+
+    def pair(self, card: Any, device: SecretKey) -> bytes:
+        """Before the first start: pair with headquarters; the bundle."""
+        state_dir = self.config.state_dir
+        state_dir.mkdir(exist_ok=True)
+        self.signing_seed = device.ed25519_seed
+        offset = self.clock.moment().local.utcoffset()
+        defaults = Defaults(
+            device_name=self.plan.name,
+            currency="CNY",
+            utc_offset_min=0 if offset is None else int(offset.total_seconds() // 60),
+            shops=(self.plan.merchant,),
+        )
+        made = pair_as_device(device, card, self.chance.randbytes(32), defaults)
+        connection = Disk().open(state_dir)
+        pairings = Pairings(connection, GuardFile(self.config.guard_path), run="pairing")
+        with transaction(connection):
+            pairings.add("hq", made, card, defaults, self.host, self.clock.moment().unix)
+        truncate_wal(connection)
+        connection.close()
+        return made.bundle
+
+    @property
+    def wake_at(self) -> float | None:
+        """When it wants to turn though nothing comes."""
+        if self.agent is None:
+            return self.restart_at
+        return self.waiter.until
+
+    @property
+    def due(self) -> bool:
+        wake_at = self.wake_at
+        if wake_at is not None and wake_at <= self.clock.now:
+            return True
+        return self.agent is not None and (self.source.ready or self.modem.ready)
+
+    def live(self) -> None:
+        """Turn until the agent would sleep; a power cut on the way ends it."""
+        try:
+            if self.agent is None:
+                self._start()
+            for _ in range(_MOST_TURNS):
+                if self.agent is None:
+                    return
+                self.agent.runner.turn()
+        except NothingToDoError:
+            return
+        except PowerCutError:
+            self.lose_power()
+
+    def lose_power(self, off_s: float = 30.0) -> None:
+        """Everything stops where it stands; the box and its modem come back after ``off_s``."""
+        self.tell(self.plan.name, {"ev": "power_cut", "t": self.clock.now})
+        self._end()
+        self.machine.restart(self.clock.now, locked=self.plan.pin is not None)
+        self.restart_at = self.clock.now + off_s
+
+    def kill(self) -> None:
+        """The agent alone ends, as by SIGKILL; its service manager starts it again."""
+        self.tell(self.plan.name, {"ev": "kill", "t": self.clock.now})
+        self._end()
+        self.restart_at = self.clock.now + _RESTART_S
+
+    def stay_off(self) -> None:
+        """End, and stay so until somebody sets ``restart_at``."""
+        self._end()
+        self.restart_at = None
+
+    def copy_state(self, to: Path) -> None:
+        """The state directory as a backup or a cloned card has it; the second place is not in it."""
+        shutil.rmtree(to, ignore_errors=True)
+        shutil.copytree(self.config.state_dir, to)
+
+    def replace_state(self, by: Path) -> None:
+        """While nothing runs."""
+        shutil.rmtree(self.config.state_dir)
+        shutil.copytree(by, self.config.state_dir)
+
+    def _start(self) -> None:
+        self.restart_at, self.starts = None, self.starts + 1
+        self.disk.cut_after = self.modem.cut_after = None
+        self.waiter.until = self.clock.now
+        log = Log(self.log)
+        try:
+            store = open_store(self.config.state_dir, log, self.disk.open)
+            self.agent = assemble(self.config, self.signing_seed, store, self, log, self.disk.open)
+        except StoreError as error:
+            log.error("start_refused", why=error)
+            self.restart_at = self.clock.now + _RESTART_S
+            return
+        self.tell(self.plan.name, {"ev": "start", "t": self.clock.now, "number": self.starts})
+        self.agent.runner.start()
+
+    def _end(self) -> None:
+        if self.agent is not None:
+            self.disk.cut_after = None
+            self.agent.register.connection.close()
+        self.agent = None
+        self.source.close()
+        self.modem.close()
+        if self.log.tell() > _LOG_KEPT:
+            self.log.seek(0)
+            self.log.truncate()
+
+
+def _configuration(plan: Plan, state_dir: Path) -> str:
+    return (
+        f'schema = 1\nstate_dir = "{state_dir}"\n'
+        f'[device]\nname = "{plan.name}"\nmerchant = "{plan.merchant}"\ntimezone = "{plan.zone}"\n'
+        'currency = "CNY"\nlanguage = "zh"\n'
+        '[[source]]\nname = "printer"\ndialect = "escpos"\nport = "/dev/simulated-printer"\nencoding = "gb18030"\n'
+        '[[modem]]\nname = "sim1"\nport = "/dev/simulated-modem"\n'
+        f'[[recipient]]\nname = "owner"\nphone = "{plan.owner}"\nformat = "text"\n'
+        f'[[recipient]]\nname = "hq"\nphone = "{plan.hq}"\nformat = "sealed"\n'
+    )
