@@ -35,3 +35,7 @@ def test_refused_pin_is_tried_once_over_all_starts(tmp_path: Path) -> None:
             shop.stop_agent()
         assert len(_pins_tried(shop)) == 1
         assert "the configured PIN was refused before and is not tried again" in shop.agent_said()
+        pin_file.write_text("4711\n")  # as status says: put it right and start again
+        shop.start_agent()
+        shop.wait("the modem to be ready", lambda: shop.json("status", code=None)["modems"][0]["ready"])
+        assert len(_pins_tried(shop)) == 2

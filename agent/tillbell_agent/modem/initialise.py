@@ -1,7 +1,7 @@
 """A modem that answers ``AT`` → one that is ready for SMS: modes, identity, PIN, registration, where messages land.
 
 TS 27.007 (identity, PIN, registration) and TS 27.005 (SMS), in the order in which modems allow it. An optional step that
-a modem refuses is recorded and left; a PIN is entered at most once, and never when fewer than three tries are left.
+a modem refuses is recorded and left; a stored PIN is entered at most once, and never as the last try that is left.
 """
 
 from collections.abc import Callable
@@ -247,8 +247,8 @@ def _enter_pin(pin: str, facts: Facts, settings: ModemSettings) -> Script[str | 
     if not (pin.isascii() and pin.isdigit() and 4 <= len(pin) <= 8):
         return "the configured PIN is not four to eight digits"
     left = yield from ask(ReadPinTriesLeft(), "asking how many PIN tries are left")
-    if isinstance(left, int) and left < 3:
-        return f"only {left} PIN tries are left: the PIN must be entered by hand"
+    if isinstance(left, int) and left < 2:  # two: the stored one was put right after one refusal
+        return "only the last PIN try is left: the PIN must be entered by hand"
     facts.pin_tried = True
     answer = yield from ask(EnterPin(pin), "entering the PIN")
     if isinstance(answer, Failure):

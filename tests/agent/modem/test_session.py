@@ -235,10 +235,17 @@ def test_a_wrong_pin_costs_one_try_however_long_it_runs() -> None:
     assert "not tried again" in made.seen(NotReady)[-1].why  # type: ignore[attr-defined]
 
 
+def test_a_pin_that_was_put_right_after_a_refusal_is_entered() -> None:
+    sim = Sim(state="SIM PIN", tries_left=2)
+    made = rig(sim=sim, setup=ModemSettings(pin="1234"))
+    assert made.run_until_ready()
+    assert made.seen(PinTried) == [PinTried(accepted=True)]
+
+
 @pytest.mark.parametrize(
     ("sim", "setup", "why"),
     [
-        (Sim(state="SIM PIN", tries_left=2), ModemSettings(pin="1234"), "only 2 PIN tries"),
+        (Sim(state="SIM PIN", tries_left=1), ModemSettings(pin="1234"), "only the last PIN try"),
         (Sim(state="SIM PIN"), ModemSettings(pin="1234", pin_refused_before=True), "not tried again"),
         (Sim(state="SIM PIN"), ModemSettings(pin="12a4"), "not four to eight digits"),
         (Sim(state="SIM PIN"), ModemSettings(), "none is configured"),
