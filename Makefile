@@ -7,6 +7,7 @@
 #   make bench       octets, segments, latency, memory: the measured figures
 #   make kill        KILLS=50: kills the agent that often in a stream of sales, and counts what was lost
 #   make kill-sending KILLS=200: kills it that often while it sends and answers are lost, and counts what was told twice
+#   make simulate    SEEDS=20 DAYS=7 [SEED=…]: shops in simulated time, years of bad days in minutes (docs/simulation.md)
 #   make vectors     writes protocol/vectors/ again
 #   make clean       removes .venv, build and caches
 
@@ -29,7 +30,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint test-deps test-deps-debian test-deps-current bench kill kill-sending vectors clean
+.PHONY: help demo test check lint test-deps test-deps-debian test-deps-current bench kill kill-sending simulate vectors clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -65,6 +66,10 @@ kill: $(STAMP)
 
 kill-sending: $(STAMP)
 	@$(BIN)/python tests/end_to_end/kill_sending.py --kills $(or $(KILLS),200) $(ARGS)
+
+simulate: $(STAMP)
+	@$(BIN)/python -m tillbell_agent.sim.installation.simulate \
+		$(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),20)) --days $(or $(DAYS),7) $(ARGS)
 
 vectors: $(STAMP)
 	@$(BIN)/python tests/protocol/make_vectors.py $(ARGS)
