@@ -87,12 +87,14 @@ def _is_between_pdu_and_answer(modem: SimModem, at: int) -> bool:
 
 def _counted(modem: SimModem, daemon: Daemon, strike: Strike, count: int, began: float) -> dict[str, Value]:
     shown, queued = Counter(modem.shown()), daemon.queued()
+    unmarked = Counter(modem.shown(marked=False))
     arrivals = [record["t"] for record in modem.records() if record["ev"] == "msg"]
     found: dict[str, Value] = {
         f"{strike.key}_missing": max(0, count - len(shown) - queued),
         f"{strike.key}_waiting": queued,
         f"{strike.key}_told": daemon.told(),
-        f"{strike.key}_repeated": sum(times - 1 for times in shown.values()),
+        f"{strike.key}_repeated": sum(times - 1 for times in unmarked.values()),
+        f"{strike.key}_marked": len(modem.shown(marked=True)),
         f"{strike.key}_s": arrivals[-1] - began if arrivals else None,
     }
     if strike.key == "unplug":

@@ -16,6 +16,7 @@ from typing import Any
 
 from shop import BenchError
 
+from tillbell_agent.notify.wording import WORDS
 from tillbell_agent.sim.demo_processes import Child
 from tillbell_agent.sim.tail import Tail
 from tillbell_protocol.sms.address import Address
@@ -83,10 +84,11 @@ class SimModem:
         """When the network took each segment."""
         return [record["t"] for record in self.records() if record["ev"] == "sms"]
 
-    def shown(self) -> list[int]:
-        """The numbers of the texts on the phone, in order of arrival, with repetitions."""
+    def shown(self, *, marked: bool | None = None) -> list[int]:
+        """The numbers of the texts on the phone, in order of arrival; ``marked``: only repetitions that say so, or others."""
         texts = [record["text"] or "" for record in self.records() if record["ev"] == "msg"]
-        return [int(found[1]) for text in texts if (found := _NUMBERED.search(text))]
+        chosen = [text for text in texts if marked is None or text.startswith(WORDS["en"].repeat) == marked]
+        return [int(found[1]) for text in chosen if (found := _NUMBERED.search(text))]
 
 
 def as_the_modem_allows(modem: SimModem, count: int, until: float) -> int:

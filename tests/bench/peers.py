@@ -69,7 +69,8 @@ _ROWS = (
             (f"{fault.key}_missing", f"{fault.words}: lost", "", "0"),
             (f"{fault.key}_waiting", "  not arrived and still queued", "", ""),
             (f"{fault.key}_told", "  reported as failed or unknown", "", ""),
-            (f"{fault.key}_repeated", "  arrived more than once", "", "0"),
+            (f"{fault.key}_repeated", "  arrived more than once, nothing saying so", "", "0"),
+            (f"{fault.key}_marked", "  repetitions that say so", "", ""),
             (f"{fault.key}_s", "  start to last arrival", "s", ""),
         )
     ),

@@ -6,6 +6,7 @@ and goes away in ``modem_sending.py``, ``modem_receiving.py`` and ``modem_power.
 ``network.py``; the speed of its line in ``modem_wire.py``.
 """
 
+import re
 from dataclasses import dataclass, field
 
 from tillbell_agent.sim.modem_commands import Commands
@@ -21,6 +22,7 @@ from tillbell_protocol.sms.segment import split_text
 from tillbell_protocol.sms.tpdu import SmsDeliver, at_pdu
 
 CR, CTRL_Z, ESC = 0x0D, 0x1A, 0x1B
+_PRINTABLE = re.compile(rb"[\x20-\xff]+")
 # A command line or a message being entered: longer than any that is valid.
 MAX_ENTRY_OCTETS = 4096
 # Input that waits while the modem is busy; a UART's buffer and the modem's queue together.
@@ -169,6 +171,10 @@ class ModemMachine:
         """Take in what has come, up to the next thing that takes time."""
         core = self._core
         while self._input and core.alive and not core.busy:
+            if self._entry is not None and not self.commands.text_mode:
+                self._enter_run(self._entry)
+                if not self._input:
+                    return
             octet = self._input.pop(0)
             if self.commands.echo and octet != ESC:
                 core.out.append(octet)
@@ -180,6 +186,16 @@ class ModemMachine:
                 self._execute(line, now)
             elif octet >= 0x20 and len(self._line) < MAX_ENTRY_OCTETS:
                 self._line.append(octet)
+
+    def _enter_run(self, entry: _Entry) -> None:
+        """The octets of a PDU up to the next that means something else, at once: it is where the octets are."""
+        run = _PRINTABLE.match(self._input)
+        if run is None:
+            return
+        if self.commands.echo:
+            self._core.out += run[0]
+        entry.octets += run[0][: MAX_ENTRY_OCTETS - len(entry.octets)]
+        del self._input[: run.end()]
 
     def _enter(self, entry: _Entry, octet: int, now: float) -> None:
         text_mode = self.commands.text_mode

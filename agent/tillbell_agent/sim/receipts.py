@@ -49,16 +49,21 @@ class Receipt:
 
 
 def receipts(
-    seed: int, *, start: datetime, currency: str = "CNY", encoding: str = "gb18030"
+    seed: int, *, start: datetime, currency: str = "CNY", encoding: str = "gb18030", same_again: float = 0.0
 ) -> Iterator[Receipt]:
-    """Receipts without end. ``start``: the till's local time, naive. The same arguments give the same octets."""
-    return _Shop(random.Random(seed), start, currency, encoding).day()
+    """Receipts without end. ``start``: the till's local time, naive. The same arguments give the same octets.
+
+    ``same_again``: how many of the amounts are the one before, as where most customers take the lunch.
+    """
+    return _Shop(random.Random(seed), start, currency, encoding, same_again).day()
 
 
 class _Shop:
     """The state of a made-up till: its clock, its numbers, and the card sales that a void or refund can name."""
 
-    def __init__(self, chance: random.Random, start: datetime, currency: str, encoding: str) -> None:
+    def __init__(
+        self, chance: random.Random, start: datetime, currency: str, encoding: str, same_again: float
+    ) -> None:
         self._chance, self._now, self._currency, self._encoding = (
             chance,
             start.replace(microsecond=0),
@@ -66,6 +71,7 @@ class _Shop:
             encoding,
         )
         self._places = decimal_places(currency) or 0
+        self._same_again, self._amount_before = same_again, 0
         self._code = "RMB" if currency == "CNY" else currency  # as Chinese terminals print it
         self._name, self._western_name = chance.choice(_CN_SHOPS), chance.choice(_US_SHOPS)
         self._terminal = f"{chance.randrange(10**7, 10**8)}"
@@ -89,8 +95,11 @@ class _Shop:
 
     def _amount(self) -> int:
         """Minor units, mostly small, never zero."""
+        if self._same_again and self._amount_before and self._chance.random() < self._same_again:
+            return self._amount_before
         major = 10 ** self._chance.uniform(0.4, 3.4)
-        return max(1, int(major * 10**self._places))
+        self._amount_before = max(1, int(major * 10**self._places))
+        return self._amount_before
 
     def _money(self, minor: int) -> str:
         digits = f"{minor:0{self._places + 1}d}"

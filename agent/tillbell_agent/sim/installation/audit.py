@@ -6,6 +6,7 @@ Each fault is a sentence with the shop's name and the moment. Nothing here looks
 import random
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from tillbell_agent.ledger import Entry
@@ -186,7 +187,7 @@ class Audit:
             sign = MONEY_SIGN.get(entry.transaction.kind)
             if entry.heard_at is None or book.replaced or sign is None:
                 continue
-            day = book.shop.clock.moment().at(entry.heard_at, book.shop.clock.zone).day.isoformat()
+            day = datetime.fromtimestamp(entry.heard_at, book.shop.clock.zone).date().isoformat()
             totals[day, entry.currency] += sign * (entry.transaction.amount_minor or 0)
             if entry.day_total_minor != totals[day, entry.currency]:
                 self._fault(book.shop, f"number {entry.seq}: the day's total is not the ledger's")
@@ -201,6 +202,12 @@ class Audit:
             has = Counter(message.recipient for message in by_entry.get(entry.id, []))
             if not book.replaced and has != Counter(owed):
                 self._fault(book.shop, f"entry {entry.id} is owed to {sorted(owed)}, messages: {dict(has)}")
+        for message in messages:
+            said = message.last_answer or ""
+            if message.state is State.REFUSED and not said.startswith("status report"):
+                self._fault(book.shop, f"message {message.id} was refused, which nobody did: {said}")
+            if message.state is State.EXPIRED:
+                self._fault(book.shop, f"message {message.id} expired, though the network was back in time")
         states = Counter(message.state for message in messages)
         for state in (State.CLAIMED, State.QUEUED):
             if states[state]:

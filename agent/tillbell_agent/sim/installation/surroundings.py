@@ -36,12 +36,16 @@ class SimClock:
     def __init__(self, zone: tzinfo, ahead_s: float) -> None:
         self.now = 0.0
         self.zone, self.ahead_s = zone, ahead_s
+        self._told: tuple[float, Moment] | None = None
 
     def monotonic(self) -> float:
         return self.now
 
     def moment(self) -> Moment:
-        return Moment.at(self.now + self.ahead_s, self.zone)
+        wall = self.now + self.ahead_s
+        if self._told is None or self._told[0] != wall:
+            self._told = (wall, Moment.at(wall, self.zone))
+        return self._told[1]
 
 
 class SimPort:

@@ -11,6 +11,7 @@ from tillbell_protocol.event import Transaction
 
 # A dialect ends a job after a silence; then the store has its turn. The agent must have lived on so long.
 HEARD_AFTER_S = 20.0
+_SAME_AGAIN = 0.15
 # A slip takes a thermal printer's line at 9600 baud about a second; it comes in pieces.
 _PIECE_S = 0.4
 # Noise may look like the beginning of anything, and swallows what follows until a silence ends it.
@@ -46,7 +47,7 @@ class Till:
         self._pause_s = 86_400 / per_day
         self._noise, self._noise_at = 0, -_NOISE_LASTS_S
         start = datetime(2026, 3, 2, 9, 0)
-        self._jobs: Iterator[Receipt] = receipts(chance.randrange(2**32), start=start)
+        self._jobs: Iterator[Receipt] = receipts(chance.randrange(2**32), start=start, same_again=_SAME_AGAIN)
         self.printed = 0
         self.running = True
         at(self._chance.uniform(0, self._pause_s), self._print)
