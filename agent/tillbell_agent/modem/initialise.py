@@ -313,14 +313,29 @@ def _still_open(state: str | Failure) -> bool:
 
 def read_registration(facts: Facts) -> Script[None]:
     """Ask every domain that the modem has."""
-    for command in map(ReadRegistration, REGISTRATIONS):
-        if command.line() in facts.silent:
-            continue
-        stat = yield from ask(command, "asking for the registration")
-        if stat != Failure("SILENCE"):  # one that hangs for a moment is asked again
-            facts.note(command.line(), stat)
-        if isinstance(stat, int):
-            facts.registration[command.name] = stat
+    for name in REGISTRATIONS:
+        yield from _read_domain(facts, name)
+
+
+def still_registered(facts: Facts) -> Script[bool]:
+    """Ask one domain that carried messages when it was last asked; whether it still does."""
+    name = next((name for name, stat in facts.registration.items() if stat in REGISTERED), None)
+    if name is None:
+        return False
+    stat = yield from _read_domain(facts, name)
+    return stat in REGISTERED
+
+
+def _read_domain(facts: Facts, name: str) -> Script[int | Failure | None]:
+    command = ReadRegistration(name)
+    if command.line() in facts.silent:
+        return None
+    stat = yield from ask(command, "asking for the registration")
+    if stat != Failure("SILENCE"):  # one that hangs for a moment is asked again
+        facts.note(command.line(), stat)
+    if isinstance(stat, int):
+        facts.registration[name] = stat
+    return stat
 
 
 def _set_up_sms(facts: Facts, settings: ModemSettings) -> Script[str | None]:

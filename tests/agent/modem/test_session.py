@@ -474,6 +474,19 @@ def test_the_link_is_kept_up_once_more_than_one_waits() -> None:
     assert len(texts(made)) == 2
 
 
+def test_a_heartbeat_asks_one_domain_that_carries_messages_and_all_where_it_does_not() -> None:
+    made = rig()
+    assert made.run_until_ready()
+    made.run(200)  # between two rounds of samples
+    before = len(made.lines())
+    made.run(61)
+    assert made.lines()[before:] == ["AT+CREG?"]
+    made.machine.commands.stat = 2  # the network goes, and no URC says so
+    before = len(made.lines())
+    made.run(62)
+    assert made.lines()[before:][:5] == ["AT+CREG?", "AT", "AT+CREG?", "AT+CGREG?", "AT+CEREG?"]
+
+
 def test_a_modem_that_goes_deaf_is_found_by_the_heartbeat() -> None:
     made = ready_rig()
     made.run(10)
