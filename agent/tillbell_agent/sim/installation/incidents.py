@@ -130,7 +130,7 @@ def _modem_fault(name: str) -> Callable[[Scene], None]:
 
 
 for _name in _MODEM_KINDS:
-    kind(f"modem_{_name}", 0.5 if _name in _OFTEN else 0.25)(_modem_fault(_name))
+    kind(f"modem_{_name}", 0.75 if _name in _OFTEN else 0.25)(_modem_fault(_name))
 
 
 def _for_a_while(name: str) -> Callable[[Scene], None]:
