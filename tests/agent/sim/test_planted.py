@@ -1,0 +1,128 @@
+"""Defects planted into the agent are found by the simulation within twenty seeds, each by what must hold."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tillbell_agent import answers, courier, ledger, moment, outbox, pairings, register, retention
+from tillbell_agent.database import transaction
+from tillbell_agent.retry import Action, ActionKind, Outcome
+from tillbell_agent.sim.installation.incidents import RATES
+from tillbell_agent.sim.installation.run import run_seed
+
+_SEEDS = 20
+Patch = pytest.MonkeyPatch
+
+
+def the_retry_rule_inverted(patch: Patch) -> None:
+    real = courier.next_action
+    opposite = {ActionKind.SEND_AGAIN: ActionKind.REFUSE, ActionKind.REFUSE: ActionKind.SEND_AGAIN}
+
+    def inverted(**values: Any) -> Action:
+        action = real(**values)
+        return replace(action, kind=opposite.get(action.kind, action.kind))
+
+    patch.setattr(courier, "next_action", inverted)
+
+
+def the_counter_advanced_outside_the_transaction(patch: Patch) -> None:
+    real = pairings.Pairings._advance
+
+    def advance(self: pairings.Pairings, *values: Any) -> None:
+        real(self, *values)
+        self._connection.execute("COMMIT")
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    patch.setattr(pairings.Pairings, "_advance", advance)
+
+
+def no_wal_truncation(patch: Patch) -> None:
+    patch.setattr(register, "truncate_wal", lambda _: True)
+
+
+def de_duplication_by_content_and_time(patch: Patch) -> None:
+    real = ledger.Ledger.record
+
+    def record(self: ledger.Ledger, source: str, key: Any, told: Any, currency: str, heard: Any) -> Any:
+        newest = self.newest_of(source)
+        if newest is not None and newest.heard_at is not None and heard.trusted:
+            same = (
+                newest.transaction.amount_minor == told.amount_minor and newest.transaction.kind is told.kind
+            )
+            if same and abs(heard.unix - newest.heard_at) < 3600:
+                return None
+        return real(self, source, key, told, currency, heard)
+
+    patch.setattr(ledger.Ledger, "record", record)
+
+
+def unknown_treated_as_failed(patch: Patch) -> None:
+    real = courier.next_action
+
+    def failed(**values: Any) -> Action:
+        outcome = Outcome.NOT_SENT if values["outcome"] is Outcome.UNKNOWN else values["outcome"]
+        return real(**values | {"outcome": outcome, "unknowns": 0})
+
+    patch.setattr(courier, "next_action", failed)
+
+
+def a_lease_that_never_ends(patch: Patch) -> None:
+    patch.setattr(outbox.Outbox, "release", lambda *_: None)
+
+
+def a_text_wiped_too_early(patch: Patch) -> None:
+    def wipe(connection: Any, _before: int, _now: int, *_: Any) -> int:
+        return int(connection.execute("UPDATE message SET body = NULL WHERE format = 'text'").rowcount)
+
+    patch.setattr(retention, "wipe", wipe)
+
+
+def a_wrong_zone_in_the_day_total(patch: Patch) -> None:
+    patch.setattr(moment.Moment, "day", property(lambda self: datetime.fromtimestamp(self.unix, UTC).date()))
+
+
+def acknowledgement_before_commit(patch: Patch) -> None:
+    def commit(self: answers.Answers, now: float) -> None:
+        for stored in self._to_forget:
+            self._session.forget(stored, now)
+        with transaction(self._register.connection):
+            self.change()
+        self.committed(now)
+
+    patch.setattr(answers.Answers, "commit", commit)
+
+
+@pytest.mark.parametrize(
+    ("plant", "days", "seen_as"),
+    [
+        (the_retry_rule_inverted, 1.0, "was refused, which nobody did"),
+        (the_counter_advanced_outside_the_transaction, 1.0, "never sent, and no record|misses .* counters"),
+        (no_wal_truncation, 0.3, "a chain value that was used stands in"),
+        (de_duplication_by_content_and_time, 0.5, "0 times in the ledger"),
+        (unknown_treated_as_failed, 1.0, "times without a mark"),
+        (a_lease_that_never_ends, 1.0, "are still queued"),
+        (a_text_wiped_too_early, 1.0, "no text was handed in|which nobody did|still queued"),
+        (a_wrong_zone_in_the_day_total, 1.0, "the day's total is not the ledger's"),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else "",
+)
+def test_a_planted_defect_is_found(
+    plant: Callable[[Patch], None],
+    days: float,
+    seen_as: str,
+    monkeypatch: Patch,
+    figure: Callable[[str], None],
+) -> None:
+    if plant is the_counter_advanced_outside_the_transaction:
+        monkeypatch.setitem(RATES, "power_cut_at_a_statement", 40.0)
+    plant(monkeypatch)
+    for seed in range(1, _SEEDS + 1):
+        found = [fault for fault in run_seed(seed, days).faults if re.search(seen_as, fault)]
+        if found:
+            figure(f"{plant.__name__.replace('_', ' ')}: found by seed {seed}: {found[0]}")
+            return
+    pytest.fail(f"{_SEEDS} seeds did not find it")
