@@ -13,6 +13,7 @@ from tillbell_agent.database import transaction
 from tillbell_agent.retry import Action, ActionKind, Outcome
 from tillbell_agent.sim.installation.incidents import RATES
 from tillbell_agent.sim.installation.run import run_seed
+from tillbell_protocol.sms import reassembly
 
 _SEEDS = 20
 Patch = pytest.MonkeyPatch
@@ -96,6 +97,15 @@ def acknowledgement_before_commit(patch: Patch) -> None:
     patch.setattr(answers.Answers, "commit", commit)
 
 
+def reassembly_that_trusts_the_first_segment(patch: Patch) -> None:
+    real = reassembly.Reassembler._add
+
+    def add(self: reassembly.Reassembler, key: Any, where: Any, deliver: Any, now: float) -> Any:
+        return [] if where.sequence in self._sets[key].parts else real(self, key, where, deliver, now)
+
+    patch.setattr(reassembly.Reassembler, "_add", add)
+
+
 @pytest.mark.parametrize(
     ("plant", "days", "seen_as"),
     [
@@ -107,6 +117,8 @@ def acknowledgement_before_commit(patch: Patch) -> None:
         (a_lease_that_never_ends, 1.0, "are still queued"),
         (a_text_wiped_too_early, 1.0, "no text was handed in|which nobody did|still queued"),
         (a_wrong_zone_in_the_day_total, 1.0, "the day's total is not the ledger's"),
+        (acknowledgement_before_commit, 1.0, "was never read whole"),
+        (reassembly_that_trusts_the_first_segment, 1.0, "was never read whole"),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )
@@ -117,8 +129,9 @@ def test_a_planted_defect_is_found(
     monkeypatch: Patch,
     figure: Callable[[str], None],
 ) -> None:
-    if plant is the_counter_advanced_outside_the_transaction:
+    if plant in (the_counter_advanced_outside_the_transaction, acknowledgement_before_commit):
         monkeypatch.setitem(RATES, "power_cut_at_a_statement", 40.0)
+        monkeypatch.setitem(RATES, "text_to_the_shop", 40.0)
     plant(monkeypatch)
     for seed in range(1, _SEEDS + 1):
         found = [fault for fault in run_seed(seed, days).faults if re.search(seen_as, fault)]

@@ -40,6 +40,7 @@ class Book:
     replaced: int = 0
     chains: list[bytes] = field(default_factory=list)
     least_tries: int = 3
+    texted: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -130,6 +131,10 @@ class Audit:
         else:
             self.faults.append(f"{self.world.now:.0f} s: headquarters opened a forged message")
 
+    def texted(self, shop: Shop, words: str) -> None:
+        """The network has this text for the shop's SIM."""
+        self.books[shop.plan.name].texted.append(words)
+
     def plant(self, chance: random.Random) -> str:
         """A card number (of no bank) that must be found nowhere afterwards."""
         digits = [4, *(chance.randrange(10) for _ in range(14))]
@@ -147,7 +152,7 @@ class Audit:
     def store_replaced(self, shop: Shop) -> None:
         """Its store is an older one now: what happened since the copy is gone from it."""
         book = self.books[shop.plan.name]
-        book.whole_since, book.chains = self.world.now, []
+        book.whole_since, book.chains, book.texted = self.world.now, [], []
         book.replaced += 1
 
     # At the end.
@@ -171,6 +176,10 @@ class Audit:
         self._check_messages(book, entries, messages)
         self._check_texts(book, {entry.seq: entry for entry in entries})
         self._check_secrets(book)
+        read = {received.text for received in register.inbox.recent(_ALL)}
+        for words in book.texted:
+            if words not in read:
+                self._fault(book.shop, f"a text to the shop was never read whole: {words[:20]}")
         if book.least_tries < 2:
             self._fault(book.shop, f"only {book.least_tries} tries of the PIN were left")
 
@@ -313,8 +322,11 @@ class Audit:
                     book.shop, f"headquarters misses {len(missing)} counters, the network lost {lost}"
                 )
             recorded = self._unsent_on_record(book)
+            used = sorted(counter for kid, counter in handed_in if kid == pairing.keys.kid)
             for counter in unsent:
-                if counter not in recorded:
+                # Left out on purpose by a start, and the message that would say so was lost on its way.
+                following = next((each for each in used if each > counter), None)
+                if counter not in recorded and following not in missing:
                     self._fault(book.shop, f"counter {counter} was never sent, and no record says so")
 
     def _unsent_on_record(self, book: Book) -> set[int | None]:

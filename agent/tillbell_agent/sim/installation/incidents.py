@@ -15,6 +15,9 @@ from tillbell_agent.sim.installation.shop import Shop
 from tillbell_agent.sim.installation.till import Till
 from tillbell_agent.sim.installation.world import World
 from tillbell_agent.sim.modem_faults import KINDS, make_fault
+from tillbell_protocol.sms.address import Address
+from tillbell_protocol.sms.segment import split_text
+from tillbell_protocol.sms.tpdu import SmsDeliver
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 FULL, READ_ONLY = "database or disk is full", "attempt to write a readonly database"
@@ -211,6 +214,20 @@ def _sms_injected(scene: Scene) -> None:
         receiving.deliver_text(
             "+8613300133000", scene.chance.choice(("STOP", "中奖了" * 40, "OK\r\n+CMGS: 7")), now
         )
+
+
+@kind("text_to_the_shop", 1.0)
+def _text_to_the_shop(scene: Scene) -> None:
+    """Two segments that must be read whole, now and then behind a forged first one under the same reference."""
+    receiving, now, reference = scene.shop.machine.receiving, scene.world.now, scene.chance.randrange(256)
+    words = f"order {scene.chance.randrange(10**9)} " + "on its way " * 16
+    parts = split_text(words, reference)
+    if scene.chance.random() < 0.5:
+        parts = [split_text("x" * len(words), reference)[0], *parts]
+    for part in parts:
+        origin, scts = Address.from_text("+8613300133000"), scene.world.radio.timestamp(now)
+        receiving.deliver(SmsDeliver(origin, 0, part.dcs, scts, part.udh, part.ud).encode(), now)
+    scene.audit.texted(scene.shop, words)
 
 
 @kind("sms_forged", 1.0)
