@@ -15,12 +15,13 @@ from tillbell_agent.sim.demo_check import Read, read_text
 from tillbell_agent.sim.installation.shop import Shop
 from tillbell_agent.sim.installation.till import Job
 from tillbell_agent.sim.installation.world import World
-from tillbell_agent.sim.network import Record
 from tillbell_protocol.event import MONEY_SIGN, Transaction
 from tillbell_protocol.pairing import SecretKey
 from tillbell_protocol.receiver import CounterReusedError, Receiver
-from tillbell_protocol.refusal import DuplicateError, Refusal
+from tillbell_protocol.refusal import DuplicateError, Refusal, TagError
 from tillbell_protocol.seal import Header
+from tillbell_protocol.sms.reassembly import Assembled, Reassembler
+from tillbell_protocol.sms.tpdu import SmsDeliver
 
 # Entries looked at for a sale of a moment ago: more sales than stand between a print and its judgement.
 _RECENT = 40
@@ -55,17 +56,23 @@ class Audit:
     opened: int = 0
     duplicates: int = 0
     alarms: int = 0
+    mixed: int = 0
     refused_forgeries: int = 0
     receiver: Receiver = field(init=False)
+    reassembler: Reassembler = field(default_factory=lambda: Reassembler(1000, 3 * 86_400.0))
 
     def __post_init__(self) -> None:
         self.receiver = Receiver(self.secret)
-        self.world.radio.on_message = self._arrived
+        self.world.radio.on_segment = self._arrived
 
-    def add(self, shop: Shop, bundle: bytes) -> None:
-        """A shop and its pairing."""
+    def add(self, shop: Shop) -> None:
+        """A shop, which pairs now."""
         self.books[shop.plan.name] = Book(shop)
-        self.receiver.import_bundle(bundle)
+        self.pair(shop)
+
+    def pair(self, shop: Shop) -> None:
+        """With headquarters, while the shop's agent does not run; again where the keys were lost."""
+        self.receiver.import_bundle(shop.pair(self.secret.card("hq", None)), confirmed=True)
 
     # As it happens.
 
@@ -105,14 +112,25 @@ class Audit:
             if any(chain in content for chain in old):
                 self._fault(book.shop, f"a chain value that was used stands in {path.name}")
 
-    def _arrived(self, record: Record) -> None:
-        if record.get("data") is None:
+    def _arrived(self, phone: str, deliver: SmsDeliver) -> None:
+        """A segment for headquarters, which joins them by the public library and opens what is whole."""
+        if not any(book.shop.plan.hq == phone for book in self.books.values()):
             return
+        for event in self.reassembler.receive(deliver.oa, deliver, self.world.now):
+            if isinstance(event, Assembled):
+                self._open(event.data(), len(event.parts))
+
+    def _open(self, message: bytes, parts: int) -> None:
         try:
-            self.receiver.open(bytes.fromhex(record["data"]))
+            self.receiver.open(message)
             self.opened += 1
         except DuplicateError:
             self.duplicates += 1
+        except TagError as error:
+            # Of parts that came twice some combinations belong to no message; the right one is tried as well.
+            self.mixed += parts > 1
+            if parts == 1:
+                self.faults.append(f"{self.world.now:.0f} s: headquarters refused a message: {error}")
         except CounterReusedError as error:
             # What a device sealed before its store was put back and after it contradicts itself: the alarm is right.
             self.alarms += 1
@@ -144,10 +162,6 @@ class Audit:
         pan = "".join(map(str, [*digits, -sum(doubled) % 10]))
         self.planted.append(pan)
         return pan
-
-    def store_damaged(self, shop: Shop) -> None:
-        """A page of its store was spoilt: what it held may be gone, and it is to pair again."""
-        self.store_replaced(shop)
 
     def store_replaced(self, shop: Shop) -> None:
         """Its store is an older one now: what happened since the copy is gone from it."""
@@ -223,7 +237,11 @@ class Audit:
                 self._fault(book.shop, f"{states[state]} messages are still {state.value}")
 
     def _check_texts(self, book: Book, by_seq: dict[int | None, Entry]) -> None:
-        handed_in = self.world.radio.handed_in.shown(book.shop.plan.owner)
+        handed_in = [  # a clone sends what was queued when its disk was copied, by its own SIM
+            shown
+            for shown in self.world.radio.handed_in.shown(book.shop.plan.owner)
+            if shown.sender == book.shop.plan.sim_number
+        ]
         unmarked: Counter[int] = Counter()
         for shown in handed_in:
             read = read_text(shown.text or "")

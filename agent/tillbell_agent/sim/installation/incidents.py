@@ -5,7 +5,7 @@ Each kind has its rate. ``strike`` does one; nothing here decides what must hold
 
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tillbell_agent.database import FILE_NAME
@@ -300,7 +300,20 @@ def _page_corrupt(scene: Scene) -> None:
     with path.open("r+b") as file:
         file.seek(scene.chance.randrange(max(1, size // 1024)) * 1024)
         file.write(scene.chance.randbytes(200))
-    scene.audit.store_damaged(shop)
+    scene.audit.store_replaced(shop)
+
+    def pair_again() -> None:
+        """Where the rescue left the ratchets out, as ``status`` asks for."""
+        if shop.agent is None:
+            scene.world.at(MINUTE, pair_again)
+            return
+        with shop.disk.at_peace():
+            is_paired = shop.agent.register.pairings.of("hq") is not None
+        if not is_paired:
+            shop.kill()
+            scene.audit.pair(shop)
+
+    scene.world.at(scene.chance.uniform(1, 12) * HOUR, pair_again)
 
 
 @kind("backup_restored", 0.1)
@@ -315,6 +328,20 @@ def _backup_restored(scene: Scene) -> None:
         scene.audit.store_replaced(shop)
 
     scene.world.at(scene.chance.uniform(0.2, 12) * HOUR, restore)
+
+
+@kind("disk_cloned", 0.1)
+def _disk_cloned(scene: Scene) -> None:
+    """A copy of the card goes on in another board with another SIM for some hours: it may seal nothing."""
+    shop, world = scene.shop, scene.world
+    name = f"{shop.plan.name}-clone-{len(world.shops)}"
+    plan = replace(shop.plan, name=name, sim_number=f"+86139001370{len(world.shops) % 100:02d}")
+    clone = Shop(plan, scene.folder / name, world.radio, world.stream(name), world.trace, shop.right_ahead_s)
+    clone.device_key = shop.device_key
+    clone.clock.now = world.now
+    shop.copy_state(clone.config.state_dir)
+    world.shops.append(clone)
+    world.at(scene.chance.uniform(0.5, 6) * HOUR, clone.stay_off)
 
 
 # Cables.

@@ -2,11 +2,12 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tillbell_agent.sim.network import Network, Record
-from tillbell_protocol.sms.tpdu import SmsSubmit
+from tillbell_protocol.sms.address import Address
+from tillbell_protocol.sms.tpdu import SmsDeliver, SmsSubmit
 
 _ORDINARY_S = 3.0
 
@@ -33,7 +34,7 @@ class Radio(Network):
         self.weather: dict[str, Weather] = {}
         self.now = 0.0
         self.lost: list[SmsSubmit] = []
-        self.on_message: Callable[[Record], None] = lambda _: None
+        self.on_segment: Callable[[str, SmsDeliver], None] = lambda *_: None
         self._chance, self._at = chance, at
 
     def submit(self, submit: SmsSubmit, mr: int, sender: str, now: float) -> list[Record]:
@@ -55,5 +56,7 @@ class Radio(Network):
         return [segment]
 
     def _arrive(self, submit: SmsSubmit, mr: int, sender: str) -> None:
-        for record in super().submit(submit, mr, sender, self.now)[1:]:
-            self.on_message(record)
+        """On the phone, and for a receiver that joins the segments itself, with whom they are from."""
+        super().submit(submit, mr, sender, self.now)
+        deliver = replace(self.as_delivered(submit, self.now), oa=Address.from_text(sender))
+        self.on_segment(submit.da.text(), deliver)

@@ -131,7 +131,7 @@ def _installation(world: World, folder: Path, shops: int) -> tuple[Audit, list[T
             plan, folder / plan.name, world.radio, world.stream(plan.name), world.trace, BEGAN.timestamp()
         )
         world.shops.append(shop)
-        audit.add(shop, shop.pair(secret.card("hq", None), SecretKey.from_random(chance.randbytes(64))))
+        audit.add(shop)
         tills.append(Till(shop, world.stream(f"{plan.name} till"), JOBS_A_DAY, world.at, audit.heard))
     return audit, tills
 

@@ -33,7 +33,7 @@ from tillbell_agent.sim.installation.surroundings import (
 from tillbell_agent.sim.modem import ModemMachine
 from tillbell_agent.sim.network import Record
 from tillbell_protocol.keys import SecretKey
-from tillbell_protocol.pairing import Defaults, pair_as_device
+from tillbell_protocol.pairing import Card, Defaults, pair_as_device
 
 # A service manager starts an agent that ended this much later.
 _RESTART_S = 5.0
@@ -101,7 +101,7 @@ class Shop:
     modem: SimModemPort = field(init=False)
     profiles: Any = field(init=False)
     pin_in_file: str | None = field(init=False)
-    signing_seed: bytes = field(init=False)
+    device_key: SecretKey = field(init=False)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -116,7 +116,7 @@ class Shop:
         self.profiles = load_profiles()
         self.pin_in_file = self.plan.pin
         self.host = self.host or {"machine_id": self.chance.randbytes(16).hex()}
-        self.signing_seed = SecretKey.from_random(self.chance.randbytes(64)).ed25519_seed
+        self.device_key = SecretKey.from_random(self.chance.randbytes(64))
 
     # What the agent asks of the world.
 
@@ -146,11 +146,10 @@ class Shop:
 
     # What the world does to it.
 
-    def pair(self, card: Any, device: SecretKey) -> bytes:
-        """Before the first start: pair with headquarters; the bundle."""
+    def pair(self, card: Card) -> bytes:
+        """While no agent runs: pair with headquarters; the bundle."""
         state_dir = self.config.state_dir
         state_dir.mkdir(exist_ok=True)
-        self.signing_seed = device.ed25519_seed
         offset = self.clock.moment().local.utcoffset()
         defaults = Defaults(
             device_name=self.plan.name,
@@ -158,7 +157,7 @@ class Shop:
             utc_offset_min=0 if offset is None else int(offset.total_seconds() // 60),
             shops=(self.plan.merchant,),
         )
-        made = pair_as_device(device, card, self.chance.randbytes(32), defaults)
+        made = pair_as_device(self.device_key, card, self.chance.randbytes(32), defaults)
         connection = Disk().open(state_dir)
         pairings = Pairings(connection, GuardFile(self.config.guard_path), run="pairing")
         with transaction(connection):
@@ -230,7 +229,7 @@ class Shop:
         log = Log(self.log)
         try:
             store = open_store(self.config.state_dir, log, self.disk.open)
-            self.agent = assemble(self.config, self.signing_seed, store, self, log, self.disk.open)
+            self.agent = assemble(self.config, self.device_key.ed25519_seed, store, self, log, self.disk.open)
         except StoreError as error:
             log.error("start_refused", why=error)
             self.restart_at = self.clock.now + _RESTART_S
