@@ -341,7 +341,13 @@ def _disk_cloned(scene: Scene) -> None:
     clone.clock.now = world.now
     shop.copy_state(clone.config.state_dir)
     world.shops.append(clone)
-    world.at(scene.chance.uniform(0.5, 6) * HOUR, clone.stay_off)
+    till = Till(clone, world.stream(f"{name} till"), 300.0, world.at, lambda *_: None)
+
+    def end() -> None:
+        clone.stay_off()
+        till.running = False
+
+    world.at(scene.chance.uniform(0.5, 6) * HOUR, end)
 
 
 # Cables.
