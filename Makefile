@@ -24,7 +24,7 @@ DEPENDENCIES := pyproject.toml tests/deps/tools.txt tests/deps/dev.txt
 SAME_WITH_ANY_DEPENDENCIES := $(addprefix --ignore=tests/end_to_end/,test_wheel.py test_kill.py \
 	test_kill_sending.py test_gammu.py test_gammu_smsd.py test_smstools.py test_conditions.py test_incoming.py \
 	test_replug.py test_field.py test_disk.py test_clock.py test_two_modems.py test_pin.py) --ignore=tests/bench \
-	$(addprefix --ignore=tests/,protocol/sms agent/modem agent/notify agent/pos)
+	$(addprefix --ignore=tests/,protocol/sms agent/modem agent/notify agent/pos agent/sim)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUTF8 := 1
