@@ -18,12 +18,12 @@ _WIPED_UP_TO = "wiped_up_to"
 
 
 def expire(connection: sqlite3.Connection, now: int) -> int:
-    """End what is no longer worth sending; returns how many.
+    """End what is no longer worth sending; returns how many. One that may be out stays unknown: nobody can say more.
 
     A message written while the clock was not set yet is spared: its age cannot be known.
     """
     return connection.execute(
-        "UPDATE message SET state = 'expired', last_answer = 'not sent in time', updated_at = ?1"
+        "UPDATE message SET state = iif(unknowns, 'unknown', 'expired'), not_before = 0, last_answer = 'not sent in time', updated_at = ?1"
         " WHERE state = 'queued' AND expires_at < ?1 AND created_at >= ?2",
         (now, EARLIEST_TRUSTED),
     ).rowcount

@@ -426,6 +426,19 @@ def test_a_sim_without_credit_holds_everything_and_says_so(shift: Shift, till: T
     assert shift.courier.trouble is None
 
 
+def test_a_sim_that_was_pulled_and_put_back_sends_what_waited_as_soon_as_it_is_there(
+    shift: Shift, till: Till
+) -> None:
+    shift.run_until_ready()
+    sim = shift.machine.commands.sim
+    sim.state = "NOT INSERTED"
+    put(till)
+    assert shift.run(30, lambda: shift.session.condition.value == "no_sim")
+    shift.run(60)
+    sim.state = "READY"
+    assert shift.run(180, lambda: shift.states() == ["delivered"]), shift.states()
+
+
 def test_no_prompt_means_nothing_was_sent_and_no_mark_is_needed(shift: Shift, till: Till) -> None:
     till.hear()
     shift.machine.faults.add(Fault("no_prompt", count=2))

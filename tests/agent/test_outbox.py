@@ -317,6 +317,15 @@ def test_what_is_too_old_expires_but_not_by_a_clock_that_was_set_meanwhile(outbo
     assert states == [State.EXPIRED, State.QUEUED, State.HELD]
 
 
+def test_what_may_be_out_does_not_expire_but_stays_unknown(outbox: Outbox) -> None:
+    message_id = unanswered(outbox)
+    outbox.count_unknown(message_id)
+    outbox.repeat(message_id, b"(repeat) paid", NOON, NOON)
+    assert retention.expire(outbox._connection, NOON + 90 * DAY) == 1
+    assert outbox.message(message_id).state is State.UNKNOWN
+    assert outbox.to_repeat() == []
+
+
 def test_words_of_final_messages_are_wiped_and_those_still_owed_are_not(outbox: Outbox) -> None:
     final, owed, sealed = sent(outbox), outbox.put(TEXT, NOON), sent(outbox, SEALED, mr=2)
     later = sent(outbox, mr=3)

@@ -105,7 +105,7 @@ AFTER_REFUSAL = {
     AnswerClass.SIM_BUSY: [(AGAIN, False)] * 4,
     AnswerClass.NUMBER: [(AGAIN, False), (AGAIN, False), (REFUSE, True), (REFUSE, True)],
     AnswerClass.BARRED: [(ActionKind.HOLD_SIM, True)] * 4,
-    AnswerClass.SIM: [(ActionKind.HOLD_SIM, True)] * 4,
+    AnswerClass.SIM: [(AGAIN, True)] * 4,
     AnswerClass.SERVICE_CENTRE: [(ActionKind.HOLD_SIM, True)] * 4,
     AnswerClass.PDU: [(REFUSE, True)] * 4,
     AnswerClass.MODEM: [(AGAIN, False), *[(ActionKind.RECOVER_MODEM, False)] * 3],
