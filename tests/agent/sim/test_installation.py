@@ -1,12 +1,15 @@
 """Shops in simulated time: bad days on which everything holds, the same each time; and that a fault would be seen."""
 
+import itertools
 import json
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
+from tillbell_agent.ledger import Ledger
 from tillbell_agent.sim.installation.incidents import RATES, draw
 from tillbell_agent.sim.installation.run import run_seed
 from tillbell_agent.sim.installation.simulate import main
@@ -38,6 +41,22 @@ def test_the_same_seed_gives_the_same_trace_whatever_order_sets_have() -> None:
         for seed in ("1", "2")
     }
     assert len(digests) == 1
+
+
+def test_an_agent_that_ends_with_an_error_is_a_fault_and_starts_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real, calls = Ledger.record, itertools.count()
+
+    def record(self: Ledger, *values: Any) -> Any:
+        if next(calls) == 3:
+            raise ZeroDivisionError("planted")
+        return real(self, *values)
+
+    monkeypatch.setattr(Ledger, "record", record)
+    outcome = run_seed(3, 0.3, only=[])
+    assert any("the agent ended: ZeroDivisionError: planted" in fault for fault in outcome.faults)
+    assert outcome.texts > 10
 
 
 def test_leaving_out_incidents_changes_no_sale() -> None:

@@ -173,6 +173,10 @@ class Audit:
 
     def close(self) -> None:
         """All that can be asked only of the whole."""
+        for shop in self.world.shops:
+            self.faults += [
+                f"{self.world.now:.0f} s: {shop.plan.name}: the agent ended: {why}" for why in shop.crashes
+            ]
         for book in self.books.values():
             if book.shop.agent is None:
                 self._fault(book.shop, "the agent does not run at the end")

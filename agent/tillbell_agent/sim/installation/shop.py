@@ -89,6 +89,7 @@ class Shop:
     host: dict[str, str] = field(default_factory=dict)
     agent: Agent | None = None
     starts: int = 0
+    crashes: list[str] = field(default_factory=list)  # what ended the agent that no incident is
     restart_at: float | None = 0.0
     pin_written_at: int = 1
     log: io.StringIO = field(default_factory=io.StringIO)
@@ -193,6 +194,9 @@ class Shop:
             return
         except PowerCutError:
             self.lose_power()
+        except Exception as error:  # noqa: BLE001 - whatever ends an agent is what a run looks for
+            self.crashes.append(f"{type(error).__name__}: {error}")
+            self.kill()
 
     def lose_power(self, off_s: float = 30.0) -> None:
         """Everything stops where it stands; the box and its modem come back after ``off_s``."""
