@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from shop import Shop
+from shop import HQ, Shop
 
+from tillbell_agent.sim.subscriber import Subscriber
 from tillbell_protocol.errors import ProtocolError
 from tillbell_protocol.pairing import SecretKey, bundle_from_text
 from tillbell_protocol.receiver import DuplicateError, Receiver
+from tillbell_protocol.refusal import TagError
 
 # Folder, kills, seed, where progress is told, whether the whole minute before repetitions is waited out → summary, faults.
 Run = Callable[[Path, int, int, Callable[[str], None], bool], tuple[str, Sequence[str]]]
@@ -28,15 +30,22 @@ class AtHeadquarters:
 
 
 def open_sealed(shop: Shop) -> AtHeadquarters:
-    """What headquarters makes of every sealed message that its phone got, in the order in which they came."""
+    """What headquarters makes of the segments that it got, in the order in which they came.
+
+    It joins them by the library: parts that a kill sent twice stay behind, and a message 256 numbers later has the same
+    reference. Then several combinations are tried, of which those that belong to no message are refused.
+    """
     found = AtHeadquarters()
     receiver = Receiver(SecretKey.from_text(shop.key().read_text()))
     pairing = receiver.import_bundle(bundle_from_text(shop.bundle().read_text().strip()))
-    for message in shop.sealed():
+    for message in Subscriber(shop.log, HQ).messages(0.0):
         try:
-            found.events.append(receiver.open(bytes.fromhex(message)).told.event)
+            found.events.append(receiver.open(message.data()).told.event)
         except DuplicateError:
             found.duplicates += 1
+        except TagError as error:
+            if len(message.parts) == 1:
+                found.faults.append(f"headquarters refused a message: {error}")
         except ProtocolError as error:
             found.faults.append(f"headquarters refused a message: {error}")
     if receiver.gaps(pairing.keys.binding):
