@@ -153,7 +153,8 @@ def _after_refusal(
             return Action(again, pause) if refusals < NUMBER_TRIES else Action(ActionKind.REFUSE, alarm=True)
         case AnswerClass.BARRED:
             return Action(ActionKind.HOLD_SIM, HOLD_BARRED_S, alarm=True)
-        case AnswerClass.SIM:  # the session finds out by itself when there is one again, and is not ready until then
+        case AnswerClass.SIM:
+            # The session finds out by itself when there is one again, and is not ready until then.
             return Action(again, pause, alarm=True)
         case AnswerClass.SERVICE_CENTRE:
             return Action(ActionKind.HOLD_SIM, HOLD_SIM_S, alarm=True)

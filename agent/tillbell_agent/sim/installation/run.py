@@ -130,7 +130,8 @@ def _installation(world: World, folder: Path, shops: int) -> tuple[Audit, list[T
         shop = Shop(
             plan, folder / plan.name, world.radio, world.stream(plan.name), world.trace, BEGAN.timestamp()
         )
-        life = shop.machine.life  # some start slowly, search long, or go away with their port when they are reset
+        # Some start slowly, search long, or go away with their port when they are reset.
+        life = shop.machine.life
         life.boot_s, life.search_s = chance.choice((0.0, 3.0, 12.0)), chance.choice((0.0, 25.0))
         life.reenumerates = chance.random() < 0.4
         world.shops.append(shop)
