@@ -52,7 +52,6 @@ class Plan:
     owner: str
     hq: str
     sim_number: str
-    pin: str | None = None
 
 
 class NoControl:
@@ -78,7 +77,7 @@ class PowerSwitch:
 
 @dataclass(slots=True)
 class Shop:
-    """``folder`` holds its state; ``tell`` gets every record of its modem; ``at`` plans what happens later."""
+    """``folder`` holds its state; ``tell`` gets every record of its modem, with the shop's name."""
 
     plan: Plan
     folder: Path
@@ -86,13 +85,14 @@ class Shop:
     chance: random.Random
     tell: Callable[[str, Record], None]
     right_ahead_s: float
-    host: dict[str, str] = field(default_factory=dict)
     agent: Agent | None = None
     starts: int = 0
     crashes: list[str] = field(default_factory=list)  # what ended the agent that no incident is
     restart_at: float | None = 0.0
+    pin_in_file: str | None = None
     pin_written_at: int = 1
     log: io.StringIO = field(default_factory=io.StringIO)
+    host: dict[str, str] = field(init=False)
     config: Config = field(init=False)
     clock: SimClock = field(init=False)
     waiter: Sleep = field(init=False)
@@ -100,8 +100,7 @@ class Shop:
     source: SimPort = field(init=False)
     machine: ModemMachine = field(init=False)
     modem: SimModemPort = field(init=False)
-    profiles: Any = field(init=False)
-    pin_in_file: str | None = field(init=False)
+    profiles: tuple[Profile, ...] = field(init=False)
     device_key: SecretKey = field(init=False)
 
     def __post_init__(self) -> None:
@@ -115,8 +114,7 @@ class Shop:
         self.machine.commands.sim.number = self.plan.sim_number
         self.modem = SimModemPort(self.machine, self.clock, lambda record: self.tell(self.plan.name, record))
         self.profiles = load_profiles()
-        self.pin_in_file = self.plan.pin
-        self.host = self.host or {"machine_id": self.chance.randbytes(16).hex()}
+        self.host = {"machine_id": self.chance.randbytes(16).hex()}
         self.device_key = SecretKey.from_random(self.chance.randbytes(64))
 
     # What the agent asks of the world.
@@ -202,7 +200,7 @@ class Shop:
         """Everything stops where it stands; the box and its modem come back after ``off_s``."""
         self.tell(self.plan.name, {"ev": "power_cut", "t": self.clock.now})
         self._end()
-        self.machine.restart(self.clock.now, locked=self.plan.pin is not None)
+        self.machine.restart(self.clock.now)
         self.restart_at = self.clock.now + off_s
 
     def kill(self) -> None:
