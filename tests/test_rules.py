@@ -45,6 +45,7 @@ LAYERS = (
         "courier",
         "routes",
         "status_reports",
+        "pin_book",
         "line",
         "listening",
         "modem_line",

@@ -12,12 +12,13 @@ from typing import Any, Protocol
 from tillbell_agent.config import Config, ModemConfig, SourceConfig, dialect_settings
 from tillbell_agent.control_verbs import Verbs
 from tillbell_agent.courier import Courier
-from tillbell_agent.database import DamagedStoreError, StoreError, open_database, recall, remember
+from tillbell_agent.database import DamagedStoreError, StoreError, open_database
 from tillbell_agent.listening import Listener
 from tillbell_agent.modem.profile import Profile
 from tillbell_agent.modem.session import ModemSettings, Session
 from tillbell_agent.modem_line import ModemLine, Power
 from tillbell_agent.pairings import Pairings
+from tillbell_agent.pin_book import PinBook
 from tillbell_agent.pos.registry import make_dialect
 from tillbell_agent.register import Register
 from tillbell_agent.rescue import Rescued, finish, rescue
@@ -153,11 +154,10 @@ def _listener(source: SourceConfig, config: Config, register: Register, world: W
 
 def _modem(modem: ModemConfig, register: Register, world: World, log: Log, routes: Routes) -> ModemLine:
     pin, power = world.pin(modem), world.power(modem)
-    name = f"pin refused {modem.name}"
+    book = PinBook(lambda: register.connection, modem.name, pin.written_at if pin else 0)
     settings = ModemSettings(
         pin=pin.digits if pin else None,
-        # A refused PIN is never tried again, not by the next start either, until its file is written anew.
-        pin_refused_before=pin is not None and recall(register.connection, name) == pin.written_at,
+        pin_record=book.read(),
         baudrate=modem.baudrate,
         profiles=world.profiles,
         can_power=power is not None,
@@ -171,6 +171,6 @@ def _modem(modem: ModemConfig, register: Register, world: World, log: Log, route
         lambda: world.open_modem(modem),
         Courier(modem.name, session, register, log, world.jitter, routes),
         log,
-        on_pin_refused=lambda: remember(register.connection, name, pin.written_at if pin else 0),
+        book,
         power=power,
     )

@@ -14,6 +14,7 @@ from tillbell_agent.modem.events import (
     ModemEvent,
     NotReady,
     PinTried,
+    PinWanted,
     PowerWanted,
     Ready,
     RecoveryStep,
@@ -29,6 +30,7 @@ from tillbell_agent.modem.events import (
 from tillbell_agent.modem.profile import Profile
 from tillbell_agent.modem.session import Session
 from tillbell_agent.moment import Moment
+from tillbell_agent.pin_book import PinBook
 from tillbell_agent.shell.log import Log
 from tillbell_agent.shell.ports import PortError
 from tillbell_agent.world import DuplexPort
@@ -57,7 +59,7 @@ class ModemLine:
         open_port: Callable[[], DuplexPort],
         courier: Courier,
         log: Log,
-        on_pin_refused: Callable[[], None],
+        pin_book: PinBook,
         power: Power | None = None,
     ) -> None:
         self.name = name
@@ -65,7 +67,7 @@ class ModemLine:
         self.line = Line(open_port)
         self.courier = courier
         self.identity: Identified | None = None
-        self._on_pin_refused = on_pin_refused
+        self._pin_book = pin_book
         self.alarm: str | None = None
         self._imsi_tail: str | None = None
         self._samples: dict[str, int | str | None] = {}
@@ -232,10 +234,12 @@ class ModemLine:
                 if why != self._told_not_ready:  # a modem that stays deaf is asked for ever, and told once
                     self._log.warning("modem_not_ready", modem=self.name, why=why)
                 self._told_not_ready = why
+            case PinWanted(left):
+                self._pin_book.about_to_try(left)
+                self.session.pin_noted(now)
             case PinTried(accepted):
                 self._log.warning("pin_tried", modem=self.name, accepted=accepted)
-                if not accepted:
-                    self._on_pin_refused()
+                self._pin_book.tried(accepted=accepted)
             case StepRefused(command, answer):
                 self._log.info("modem_step_refused", modem=self.name, command=command, answer=answer)
             case UnknownLine(text):

@@ -10,7 +10,7 @@ from typing import Any
 
 from tillbell_agent.modem.commands import fields
 from tillbell_agent.modem.events import StoredAt
-from tillbell_agent.modem.initialise import Facts, ModemSettings
+from tillbell_agent.modem.facts import Facts, ModemSettings
 from tillbell_agent.modem.sampling import CREDIT_S, end_ussd, read_fill, request_credit, samples
 from tillbell_agent.modem.script import Script
 from tillbell_agent.modem.traffic import forget_message, heartbeat, read_message, sweep

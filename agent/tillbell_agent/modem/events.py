@@ -184,8 +184,18 @@ class MessageReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class PinWanted:
+    """The configured PIN is about to be entered: keep that across restarts, then call ``pin_noted``; told again till then.
+
+    ``left``: how many tries the modem says are left; None: it does not say.
+    """
+
+    left: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class PinTried:
-    """The configured PIN was entered. After a refusal the caller should keep that across restarts."""
+    """The SIM is open, or refused the configured PIN: keep that across restarts."""
 
     accepted: bool
 
@@ -226,6 +236,7 @@ ModemEvent = (
     | LateAnswer
     | StatusReportReceived
     | MessageReceived
+    | PinWanted
     | PinTried
     | UrcReceived
     | UnknownLine

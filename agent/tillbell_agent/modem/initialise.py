@@ -1,144 +1,45 @@
 """A modem that answers ``AT`` → one that is ready for SMS: modes, identity, PIN, registration, where messages land.
 
 TS 27.007 (identity, PIN, registration) and TS 27.005 (SMS), in the order in which modems allow it. An optional step that
-a modem refuses is recorded and left; a stored PIN is entered at most once, and never as the last try that is left.
+a modem refuses is recorded and left.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from itertools import count
 
 from tillbell_agent.modem.commands import (
     Command,
-    EnterPin,
     Identify,
     ReadPinState,
-    ReadPinTriesLeft,
     ReadRegistration,
     ReadStorages,
     Set,
     SetEcho,
     TestKeepLink,
 )
-from tillbell_agent.modem.conditions import Condition, condition_of_sim
 from tillbell_agent.modem.events import (
     Identified,
     NotReady,
-    PinTried,
     SimChanged,
     SimIdentified,
     StepRefused,
-    StoredAt,
 )
-from tillbell_agent.modem.profile import GENERIC, Profile, choose
+from tillbell_agent.modem.facts import REGISTERED, Facts, ModemSettings
+from tillbell_agent.modem.profile import choose
 from tillbell_agent.modem.questions import FromProfile, ReadImsi
-from tillbell_agent.modem.results import AnswerClass, classify
 from tillbell_agent.modem.script import Failure, Pause, Script, Tell, ask
+from tillbell_agent.modem.unlocking import unlock_sim
 from tillbell_protocol.errors import EncodeError
 from tillbell_protocol.sms.address import Address, TypeOfNumber
 
 REGISTRATIONS = ("+CREG", "+CGREG", "+CEREG")
-# Home, roaming, and the two "SMS only" of TS 27.007.
-REGISTERED = frozenset({1, 5, 6, 7})
-_STAT_WORDS = {
-    0: "not searching",
-    2: "searching",
-    3: "denied by the network",
-    4: "unknown",
-    8: "emergency only",
-}
 
-# SIMs answer "busy" for about ten seconds after power-on; twice that, then it is a fault.
-SIM_BUSY_TRIES = 20
 REGISTRATION_POLL_S = 5.0
 # While no network is found, the SIM is looked at once a minute.
 POLLS_A_SIM = 12
 # How new messages and status reports are announced, best first: stored and told by index; reports routed or stored;
 # "told while the link is free" for modems without mode 2; last, without reports.
 _ANNOUNCEMENTS = ("2,1,0,1,0", "2,1,0,2,0", "1,1,0,1,0", "3,1,0,1,0", "2,1,0,0,0", "1,1,0,0,0", "2,1")
-
-
-@dataclass(frozen=True, slots=True)
-class ModemSettings:
-    """What an installer may say of one modem. ``pin_refused_before``: this SIM refused the PIN in an earlier run."""
-
-    pin: str | None = field(default=None, repr=False)
-    pin_refused_before: bool = False
-    service_centre: str | None = None
-    heartbeat_s: float = 60.0
-    # None: the port's speed is a matter of its own, as it is behind USB and a pseudo-terminal.
-    baudrate: int | None = None
-    profiles: tuple[Profile, ...] = ()
-    can_power: bool = False
-    sample_s: float = 600.0
-    credit_code: str = ""  # dialled once a day where it is given, such as *100#
-    credit_pattern: str = ""  # the amount as group 1; the profile's where this is empty
-
-
-@dataclass(slots=True)
-class Facts:
-    """What is known of the modem behind the line. What its initialisation finds out is forgotten when that begins anew."""
-
-    registration: dict[str, int] = field(default_factory=dict)
-    can_keep_link: bool = False
-    link_kept: bool = False
-    storage: str = ""
-    receives_into: str = ""
-    echo_heard: bool = False
-    echo_stays: bool = False
-    seen: dict[StoredAt, bytes] = field(default_factory=dict)
-    pin_tried: bool = False
-    pin_taken: bool = False  # the modem said OK to it; whether that opened the SIM, +CPIN? has yet to tell
-    sim_trouble: Condition | None = None
-    refusal: Condition | None = None  # what the network said of this SIM when it last refused a segment
-    looks_for_network: bool = False
-    profile: Profile = GENERIC
-    speed: int | None = None  # of the port, bit/s
-    imsi: str = ""
-    acknowledges: bool = False  # what is routed here is the network's until +CNMA
-    routed: int = 0  # how many came by themselves and were to be acknowledged
-    storage_full: bool = False
-    silent: set[str] = field(default_factory=set)  # questions that it did not answer: not asked again
-    senseless: set[str] = field(default_factory=set)  # questions whose last answer had another form
-    sim_gone: bool = False  # the SIM refused something: it is looked at anew
-    endless_listings: int = 0
-    awaits_credit: bool = False
-
-    def note(self, question: str, answer: object) -> None:
-        """Which questions are not worth asking again: one that met a silence, or twice running made no sense."""
-        match answer:
-            case Failure(kind="SILENCE"):
-                self.silent.add(question)
-            case Failure(kind="GARBLED") if question in self.senseless:
-                self.silent.add(question)
-            case Failure(kind="GARBLED"):
-                self.senseless.add(question)
-            case _:
-                self.senseless.discard(question)
-
-    def sim_refused(self, code_kind: str, code: int | None) -> None:
-        """An error that may be the SIM's: it was pulled, or locked, and nothing has said so."""
-        if classify(code_kind, code) is AnswerClass.SIM:
-            self.sim_gone = True
-            self.sim_trouble = condition_of_sim(code_kind, code)
-
-    @property
-    def registered(self) -> bool:
-        """In one domain at least. A modem that tells of none is taken at its word only when it refuses a message."""
-        return not self.registration or any(stat in REGISTERED for stat in self.registration.values())
-
-    @property
-    def denied(self) -> bool:
-        """Refused by at least one domain, and no other is still looking."""
-        stats = set(self.registration.values())
-        return 3 in stats and 2 not in stats
-
-    @property
-    def registration_words(self) -> str:
-        if not self.registration:
-            return "the modem does not tell its registration"
-        told = (f"{name} {_STAT_WORDS.get(stat, str(stat))}" for name, stat in self.registration.items())
-        return "not registered: " + ", ".join(told)
 
 
 def initialise(facts: Facts, settings: ModemSettings) -> Script[str | None]:
@@ -149,7 +50,7 @@ def initialise(facts: Facts, settings: ModemSettings) -> Script[str | None]:
     facts.echo_heard = False
     yield from optional(Set("+CMEE", "1"), "asking for error codes")
     yield from _identify(facts, settings)
-    why = yield from unlock_sim(facts, settings)
+    why = yield from unlock_sim(facts, settings.pin)
     if why is not None:
         return why
     yield from read_imsi(facts)
@@ -203,78 +104,6 @@ def read_imsi(facts: Facts) -> Script[Failure | None]:
     facts.imsi = imsi
     yield Tell(SimIdentified(imsi[-4:]))
     return None
-
-
-def _sim_is_busy(state: str | Failure) -> bool:
-    """SIM busy (14), and what modules answer in its place while they start (515, +CMS 314, 514)."""
-    return isinstance(state, Failure) and (state.kind, state.code) in {
-        ("CME", 14), ("CME", 515), ("CMS", 314), ("CMS", 514), ("CMS", 515),
-    }  # fmt: skip
-
-
-def _pin_state(facts: Facts) -> Script[str | Failure]:
-    for _ in range(SIM_BUSY_TRIES):
-        state = yield from ask(ReadPinState(), "waiting for the SIM")
-        if not _sim_is_busy(state):
-            return state
-        facts.sim_trouble = Condition.SIM_BUSY
-        yield Pause(1.0, "the SIM is busy")
-    return Failure("ERROR", text=f"busy for {SIM_BUSY_TRIES} s")
-
-
-def unlock_sim(facts: Facts, settings: ModemSettings) -> Script[str | None]:
-    """+CPIN? until READY, with at most one PIN. Returns why not, else None."""
-    state = yield from _pin_state(facts)
-    if isinstance(state, Failure):
-        if state.kind != "SILENCE":
-            told = condition_of_sim(state.kind, state.code)
-            facts.sim_trouble = told or facts.sim_trouble or Condition.NO_SIM
-        return f"the SIM cannot be used: {state}"
-    if state == "READY":
-        yield from _sim_is_open(facts)
-        return None
-    facts.sim_trouble = Condition.PUK_NEEDED if "PUK" in state else Condition.PIN_NEEDED
-    if state != "SIM PIN":
-        return f"the SIM asks for {state}: it must be unlocked by hand"
-    if settings.pin is None:
-        return "the SIM asks for its PIN and none is configured"
-    return (yield from _enter_pin(settings.pin, facts, settings))
-
-
-def _enter_pin(pin: str, facts: Facts, settings: ModemSettings) -> Script[str | None]:
-    if facts.pin_tried or settings.pin_refused_before:
-        return "the configured PIN was refused before and is not tried again"
-    if not (pin.isascii() and pin.isdigit() and 4 <= len(pin) <= 8):
-        return "the configured PIN is not four to eight digits"
-    left = yield from ask(ReadPinTriesLeft(), "asking how many PIN tries are left")
-    if isinstance(left, int) and left < 2:  # two: the stored one was put right after one refusal
-        return "only the last PIN try is left: the PIN must be entered by hand"
-    facts.pin_tried = True
-    answer = yield from ask(EnterPin(pin), "entering the PIN")
-    if isinstance(answer, Failure):
-        yield Tell(PinTried(accepted=False))
-        return f"the PIN was not accepted: {answer}"
-    facts.pin_taken = True
-    for _ in range(SIM_BUSY_TRIES):
-        state = yield from _pin_state(facts)
-        if state == "READY":
-            yield from _sim_is_open(facts)
-            return None
-        facts.sim_trouble = Condition.SIM_BUSY
-        yield Pause(1.0, "waiting for the SIM after the PIN")
-    if state == "SIM PIN":
-        facts.pin_taken, facts.sim_trouble = False, Condition.PIN_NEEDED
-        yield Tell(PinTried(accepted=False))
-        return "the SIM still asks for its PIN although the modem took it; it is not tried again"
-    return "the SIM is not ready although the PIN was accepted"
-
-
-def _sim_is_open(facts: Facts) -> Script[None]:
-    """+CPIN? says READY: only that shows that a PIN was right, and may be entered again after a restart."""
-    facts.sim_trouble = None
-    if facts.pin_taken:
-        facts.pin_tried = facts.pin_taken = False
-        yield Tell(PinTried(accepted=True))
 
 
 def register(facts: Facts, goes_on: Callable[[], bool]) -> Script[str | None]:

@@ -6,7 +6,7 @@ These codes are the modules' own; no standard has them. A code that is not known
 from tillbell_agent.modem.chores import Chores
 from tillbell_agent.modem.conditions import Condition
 from tillbell_agent.modem.events import ModemAlarm, ModemEvent, Sampled
-from tillbell_agent.modem.initialise import Facts, ModemSettings
+from tillbell_agent.modem.facts import Facts, ModemSettings
 from tillbell_agent.modem.sampling import credit_of, is_nought
 
 _STORAGE_FULL = ("^SMMEMFULL", '+CIEV: "SMSFULL"', "+CIEV: SMSFULL", '+QIND: "SMSFULL"', "*SMSFULL")

@@ -17,7 +17,7 @@ from tillbell_agent.modem.events import (
     ReopenWanted,
     SpeedWanted,
 )
-from tillbell_agent.modem.initialise import Facts, ModemSettings
+from tillbell_agent.modem.facts import Facts, ModemSettings
 from tillbell_agent.modem.ladder import RESTING_PAUSE_S, Ladder, Step
 from tillbell_agent.modem.stage import Stage
 

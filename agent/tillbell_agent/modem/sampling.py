@@ -11,7 +11,8 @@ from typing import Any
 
 from tillbell_agent.modem.commands import Command, ReadStorages, Set, StoragesInUse
 from tillbell_agent.modem.events import Sampled
-from tillbell_agent.modem.initialise import Facts, ModemSettings, read_imsi
+from tillbell_agent.modem.facts import Facts, ModemSettings
+from tillbell_agent.modem.initialise import read_imsi
 from tillbell_agent.modem.questions import (
     ReadOperator,
     ReadSignal,

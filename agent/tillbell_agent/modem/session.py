@@ -37,7 +37,8 @@ from tillbell_agent.modem.events import (
     UnknownLine,
     UrcReceived,
 )
-from tillbell_agent.modem.initialise import REGISTRATIONS, Facts, ModemSettings, initialise, register
+from tillbell_agent.modem.facts import Facts, ModemSettings
+from tillbell_agent.modem.initialise import REGISTRATIONS, initialise, register
 from tillbell_agent.modem.notices import Notices
 from tillbell_agent.modem.profile import Profile
 from tillbell_agent.modem.recovery import Recovery
@@ -62,7 +63,7 @@ class Session:
 
     def __init__(self, now: float, *, settings: ModemSettings | None = None) -> None:
         self._settings = settings or ModemSettings()
-        self._facts = Facts()
+        self._facts = Facts(pin_record=self._settings.pin_record)
         self._chores = Chores(self._facts, self._settings, now)
         self._dialogue = Dialogue()
         self._stage = Stage(self._dialogue, self._tell)
@@ -156,6 +157,11 @@ class Session:
     def withdraw(self, now: float) -> None:
         """Instead of ``hand_over``: ESC; ``SegmentNotSent`` follows."""
         self._decide(Decision(hand_over=False), now)
+
+    def pin_noted(self, now: float) -> None:
+        """After ``PinWanted``: the try is durable, and the PIN may be entered."""
+        self._facts.pin_noted = True
+        self._settle(now)
 
     def forget(self, stored: StoredAt, now: float) -> None:
         """Delete a reported message, which the caller has made durable. An unreported one is left alone."""

@@ -5,7 +5,7 @@ Pure: it looks at facts and decides nothing.
 
 from tillbell_agent.modem.conditions import Condition
 from tillbell_agent.modem.dialogue import Phase
-from tillbell_agent.modem.initialise import Facts
+from tillbell_agent.modem.facts import Facts
 from tillbell_agent.modem.recovery import Recovery
 
 _READY_BUT = {

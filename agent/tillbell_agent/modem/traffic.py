@@ -30,7 +30,8 @@ from tillbell_agent.modem.events import (
     StoredAt,
     UnknownLine,
 )
-from tillbell_agent.modem.initialise import Facts, announce, read_registration, still_registered
+from tillbell_agent.modem.facts import Facts
+from tillbell_agent.modem.initialise import announce, read_registration, still_registered
 from tillbell_agent.modem.script import (
     Ask,
     AwaitDecision,

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from itertools import count
 
-from tillbell_agent.modem.events import ModemEvent, SegmentPrompted
+from tillbell_agent.modem.events import ModemEvent, PinWanted, SegmentPrompted
 from tillbell_agent.modem.session import Session
 from tillbell_agent.sim.modem import ModemMachine
 from tillbell_agent.sim.network import Record
@@ -144,6 +144,8 @@ class Rig:
         for event in events:
             if isinstance(event, SegmentPrompted) and self.hand_over:
                 self.session.hand_over(self.now)
+            if isinstance(event, PinWanted):
+                self.session.pin_noted(self.now)
 
     def _transfer(self) -> None:
         self.records += self.machine.take_records()

@@ -214,54 +214,6 @@ def test_a_modem_without_the_best_announcement_gets_the_next() -> None:
     assert made.machine.commands.store.used == 0
 
 
-# The PIN.
-
-
-def test_the_configured_pin_is_entered_once_and_accepted() -> None:
-    made = ready_rig(sim=Sim(state="SIM PIN"), setup=ModemSettings(pin="1234"))
-    assert made.seen(PinTried) == [PinTried(accepted=True)]
-    made.machine.restart(made.now, locked=True)
-    made.run(1)
-    assert made.run_until_ready()
-    assert made.seen(PinTried) == [PinTried(accepted=True)] * 2
-
-
-def test_a_wrong_pin_costs_one_try_however_long_it_runs() -> None:
-    sim = Sim(state="SIM PIN")
-    made = rig(sim=sim, setup=ModemSettings(pin="9999"))
-    assert not made.run_until_ready(3600)
-    assert made.seen(PinTried) == [PinTried(accepted=False)]
-    assert sim.tries_left == 2
-    assert "not tried again" in made.seen(NotReady)[-1].why  # type: ignore[attr-defined]
-
-
-def test_a_pin_that_was_put_right_after_a_refusal_is_entered() -> None:
-    sim = Sim(state="SIM PIN", tries_left=2)
-    made = rig(sim=sim, setup=ModemSettings(pin="1234"))
-    assert made.run_until_ready()
-    assert made.seen(PinTried) == [PinTried(accepted=True)]
-
-
-@pytest.mark.parametrize(
-    ("sim", "setup", "why"),
-    [
-        (Sim(state="SIM PIN", tries_left=1), ModemSettings(pin="1234"), "only the last PIN try"),
-        (Sim(state="SIM PIN"), ModemSettings(pin="1234", pin_refused_before=True), "not tried again"),
-        (Sim(state="SIM PIN"), ModemSettings(pin="12a4"), "not four to eight digits"),
-        (Sim(state="SIM PIN"), ModemSettings(), "none is configured"),
-        (Sim(state="SIM PUK"), ModemSettings(pin="1234"), "SIM PUK"),
-        (Sim(state="NOT INSERTED"), ModemSettings(pin="1234"), "cannot be used"),
-    ],
-)
-def test_no_pin_is_entered_where_it_could_lock_the_sim(sim: Sim, setup: ModemSettings, why: str) -> None:
-    tries = sim.tries_left
-    made = rig(sim=sim, setup=setup)
-    assert not made.run_until_ready(300)
-    assert sim.tries_left == tries
-    assert why in made.seen(NotReady)[0].why  # type: ignore[attr-defined]
-    assert not any(line.startswith('AT+CPIN="') for line in made.lines())
-
-
 def test_the_pin_shows_up_in_no_representation() -> None:
     assert "1234" not in repr(ModemSettings(pin="1234"))
 
@@ -335,24 +287,6 @@ def test_late_answers_of_other_commands_pass_by(seconds: float, command_s: float
     assert made.seen(StepRefused) == []
     assert send(made, 1, "after") == SegmentSent(1, 1)
     assert texts(made) == ["after"]
-
-
-@pytest.mark.parametrize("hung_over", ["+CPINR", "+CPIN", "+CMEE"])
-@pytest.mark.parametrize("command_s", [0.25, 0.4, 0.6])
-def test_a_late_answer_neither_accepts_a_wrong_pin_nor_has_it_entered_again(
-    command_s: float, hung_over: str
-) -> None:
-    for tenths in range(45, 115, 5):
-        for tells_tries in (True, False):
-            sim = Sim(state="SIM PIN")
-            made = rig(sim=sim, setup=ModemSettings(pin="9999"))
-            if not tells_tries:
-                made.machine.commands.refused = {'AT+CPINR="SIM PIN"'}
-            made.machine.command_s = command_s
-            made.machine.faults.add(Fault("late", seconds=tenths / 10, command=hung_over))
-            made.run(300)
-            assert sim.tries_left >= 2, (tenths, tells_tries)
-            assert PinTried(accepted=True) not in made.events, (tenths, tells_tries)
 
 
 def test_no_prompt_means_not_sent_and_the_next_command_is_no_text() -> None:
