@@ -34,8 +34,10 @@ from tillbell_protocol.sms.address import Address, TypeOfNumber
 
 REGISTRATIONS = ("+CREG", "+CGREG", "+CEREG")
 
+# A modem tells of a network by itself; for one that does not it is asked often at first, then seldom: a search may last days.
 REGISTRATION_POLL_S = 5.0
-# While no network is found, the SIM is looked at once a minute.
+PATIENT_POLL_S = 30.0
+# After a minute without a network the SIM is looked at as well, each time.
 POLLS_A_SIM = 12
 # How new messages and status reports are announced, best first: stored and told by index; reports routed or stored;
 # "told while the link is free" for modems without mode 2; last, without reports.
@@ -119,7 +121,7 @@ def register(facts: Facts, goes_on: Callable[[], bool]) -> Script[str | None]:
         if facts.registered:
             break
         state: str | Failure = "READY"
-        if poll % POLLS_A_SIM == 0:
+        if poll % POLLS_A_SIM == 0 or poll > POLLS_A_SIM:
             state = yield from ask(ReadPinState(), told)
         if not goes_on() or not _still_open(state):
             facts.looks_for_network = False
@@ -131,7 +133,7 @@ def register(facts: Facts, goes_on: Callable[[], bool]) -> Script[str | None]:
         if facts.registration_words != told:
             told = facts.registration_words
             yield Tell(NotReady(told))
-        yield Pause(REGISTRATION_POLL_S, told)
+        yield Pause(REGISTRATION_POLL_S if poll < POLLS_A_SIM else PATIENT_POLL_S, told)
     return None
 
 

@@ -4,18 +4,18 @@ Each fault is a sentence with the shop's name and the moment. Nothing here looks
 """
 
 import random
+import sqlite3
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from itertools import chain
 
 from tillbell_agent.ledger import Entry
-from tillbell_agent.outbox import Message, State
-from tillbell_agent.sim.demo_check import Read, read_text
+from tillbell_agent.outbox import State
+from tillbell_agent.sim.installation.chapter import Chapter, ledger_faults, message_faults, text_faults
 from tillbell_agent.sim.installation.shop import Shop
 from tillbell_agent.sim.installation.till import Job
 from tillbell_agent.sim.installation.world import World
-from tillbell_protocol.event import MONEY_SIGN, Transaction
+from tillbell_protocol.event import Transaction
 from tillbell_protocol.pairing import SecretKey
 from tillbell_protocol.receiver import CounterReusedError, Receiver
 from tillbell_protocol.refusal import DuplicateError, Refusal, TagError
@@ -23,8 +23,9 @@ from tillbell_protocol.seal import Header
 from tillbell_protocol.sms.reassembly import Assembled, Reassembler
 from tillbell_protocol.sms.tpdu import SmsDeliver
 
-# Entries looked at for a sale of a moment ago: more sales than stand between a print and its judgement.
-_RECENT = 40
+# Entries looked at for a sale of a moment ago; where it is not among the first so many, more than stand between a print
+# and its judgement when a disk has refused meanwhile.
+_RECENT = (6, 40)
 _ALL = 1_000_000
 # A month of a busy shop, its messages and its log.
 _MOST_STORE_OCTETS = 20_000_000
@@ -33,7 +34,10 @@ _ERASURE_EVERY = 10
 
 @dataclass(slots=True)
 class Book:
-    """What is known of one shop. ``replaced``: how often its store was put back or lost a page."""
+    """What is known of one shop. ``replaced``: how often its store was put back or lost a page.
+
+    ``unsent``: counters of messages that stood unsent in a store that is gone.
+    """
 
     shop: Shop
     heard: int = 0
@@ -41,6 +45,9 @@ class Book:
     chains: list[bytes] = field(default_factory=list)
     least_tries: int = 3
     texted: list[str] = field(default_factory=list)
+    chapter: Chapter = field(default_factory=Chapter)
+    unsent: set[int | None] = field(default_factory=set)
+    rescued_by: int = 0  # the last start of the agent that found a damaged store
 
 
 @dataclass(slots=True)
@@ -53,6 +60,7 @@ class Audit:
     books: dict[str, Book] = field(default_factory=dict)
     planted: list[str] = field(default_factory=list)
     opened: int = 0
+    contradicting: set[tuple[bytes, int]] = field(default_factory=set)  # heard, and not counted by a receiver
     receiver: Receiver = field(init=False)
     reassembler: Reassembler = field(default_factory=lambda: Reassembler(1000, 3 * 86_400.0))
 
@@ -62,7 +70,8 @@ class Audit:
 
     def add(self, shop: Shop) -> None:
         """A shop, which pairs now."""
-        self.books[shop.plan.name] = Book(shop)
+        self.books[shop.plan.name] = book = Book(shop)
+        shop.on_start = lambda: self._started(book)
         self.pair(shop)
 
     def pair(self, shop: Shop) -> None:
@@ -78,10 +87,16 @@ class Audit:
         book.least_tries = min(book.least_tries, shop.machine.commands.sim.tries_left)
         if shop.agent is None or job.expected is None:
             return
+        times = 0
+        for newest in _RECENT:
+            entries = self._entries(book, newest)
+            if entries is None:
+                return
+            times = sum(_is_of(entry.transaction, job.expected) for entry in entries)
+            if times == 1:
+                break
         with shop.disk.at_peace():
-            entries = shop.agent.register.ledger.recent(_RECENT)
             self._look_for_old_keys(book)
-        times = sum(_is_of(entry.transaction, job.expected) for entry in entries)
         if times != 1:
             self._fault(
                 shop, f"{_words(job.expected)} printed at {job.at:.0f} s stands {times} times in the ledger"
@@ -130,6 +145,8 @@ class Audit:
             opened = error.opened
             if opened is None or not self.books[opened.device].replaced:
                 self.faults.append(f"{self.world.now:.0f} s: headquarters refused a message: {error}")
+            else:
+                self.contradicting.add((opened.binding, opened.counter))
         except Refusal as error:
             self.faults.append(f"{self.world.now:.0f} s: headquarters refused a message: {error}")
 
@@ -155,11 +172,48 @@ class Audit:
         self.planted.append(pan)
         return pan
 
-    def store_replaced(self, shop: Shop) -> None:
-        """Its store is an older one now: what happened since the copy is gone from it."""
+    def store_ends(self, shop: Shop, *, rescued: bool) -> None:
+        """Its store is about to be put back, or to lose a page: what it has now must hold, and another chapter begins."""
         book = self.books[shop.plan.name]
+        if shop.agent is not None:
+            with shop.disk.at_peace():
+                self._close_chapter(book)
+                book.unsent |= self._unsent_on_record(book)
         book.chains, book.texted = [], []
         book.replaced += 1
+        book.chapter = Chapter(self.world.now, rescued or book.chapter.rescued)  # a copy may be a damaged one
+
+    def _started(self, book: Book) -> None:
+        """An agent has opened the store, and heard nothing yet."""
+        if book.chapter.after_id is None:
+            self._open_chapter(book)
+        self._notice_rescue(book)
+
+    def _notice_rescue(self, book: Book) -> None:
+        """A page that was lost may come to light much later: what was not rescued then is nobody's fault."""
+        agent = book.shop.agent
+        assert agent is not None
+        if book.chapter.rescued and agent.register.alarm is not None and book.rescued_by != book.shop.starts:
+            book.rescued_by = book.shop.starts
+            self._open_chapter(book)
+
+    def _open_chapter(self, book: Book) -> None:
+        entries = self._entries(book, _ALL)
+        book.chapter = Chapter(self.world.now, book.chapter.rescued)
+        if entries is not None:
+            book.chapter.open(entries, book.shop.clock.zone)
+
+    def _entries(self, book: Book, newest: int) -> list[Entry] | None:
+        """The ledger; None where a lost page keeps it from being read, which an agent notices when it asks itself."""
+        agent = book.shop.agent
+        assert agent is not None
+        with book.shop.disk.at_peace():
+            try:
+                return agent.register.ledger.recent(newest)
+            except sqlite3.DatabaseError as error:
+                if not book.chapter.rescued:
+                    self._fault(book.shop, f"the ledger cannot be read: {error}")
+                return None
 
     # At the end.
 
@@ -180,11 +234,11 @@ class Audit:
     def _close_shop(self, book: Book) -> None:
         assert book.shop.agent is not None
         register = book.shop.agent.register
-        entries = register.ledger.recent(_ALL)
-        messages = register.outbox.recent(_ALL)
-        self._check_ledger(book, entries)
-        self._check_messages(book, entries, messages)
-        self._check_texts(book, {entry.seq: entry for entry in entries})
+        self._close_chapter(book)
+        states = Counter(message.state for message in register.outbox.recent(_ALL))
+        for state in (State.CLAIMED, State.QUEUED):
+            if states[state]:
+                self._fault(book.shop, f"{states[state]} messages are still {state.value}")
         self._check_secrets(book)
         read = {received.text for received in register.inbox.recent(_ALL)}
         for words in book.texted:
@@ -193,90 +247,27 @@ class Audit:
         if book.least_tries < 2:
             self._fault(book.shop, f"only {book.least_tries} tries of the PIN were left")
 
-    def _check_ledger(self, book: Book, entries: list[Entry]) -> None:
-        told = Counter(_identity(entry.transaction) for entry in entries if entry.transaction.reference)
-        for identity, times in told.items():
-            if times > 1:
-                self._fault(book.shop, f"{identity} stands {times} times in the ledger")
-        numbers = [entry.seq for entry in entries if entry.seq is not None]
-        if len(set(numbers)) != len(numbers):
-            self._fault(book.shop, "a number was given twice")
-        totals: Counter[tuple[str, str]] = Counter()
-        for entry in sorted(entries, key=lambda entry: entry.id):
-            sign = MONEY_SIGN.get(entry.transaction.kind)
-            if entry.heard_at is None or book.replaced or sign is None:
-                continue
-            day = datetime.fromtimestamp(entry.heard_at, book.shop.clock.zone).date().isoformat()
-            totals[day, entry.currency] += sign * (entry.transaction.amount_minor or 0)
-            if entry.day_total_minor != totals[day, entry.currency]:
-                self._fault(book.shop, f"number {entry.seq}: the day's total is not the ledger's")
-                return
-
-    def _check_messages(self, book: Book, entries: list[Entry], messages: list[Message]) -> None:
-        by_entry: dict[int | None, list[Message]] = {}
-        for message in messages:
-            by_entry.setdefault(message.ledger_id, []).append(message)
-        for entry in entries:
-            owed = {"hq"} | ({"owner"} if entry.transaction.kind in MONEY_SIGN else set())
-            has = Counter(message.recipient for message in by_entry.get(entry.id, []))
-            if not book.replaced and has != Counter(owed):
-                self._fault(book.shop, f"entry {entry.id} is owed to {sorted(owed)}, messages: {dict(has)}")
-        for message in messages:
-            said = message.last_answer or ""
-            if message.state is State.REFUSED and not said.startswith("status report"):
-                self._fault(book.shop, f"message {message.id} was refused, which nobody did: {said}")
-            if message.state is State.EXPIRED:
-                self._fault(book.shop, f"message {message.id} expired, though the network was back in time")
-        states = Counter(message.state for message in messages)
-        for state in (State.CLAIMED, State.QUEUED):
-            if states[state]:
-                self._fault(book.shop, f"{states[state]} messages are still {state.value}")
-
-    def _check_texts(self, book: Book, by_seq: dict[int | None, Entry]) -> None:
-        handed_in = [  # a clone sends what was queued when its disk was copied, by its own SIM
-            shown
-            for shown in self.world.radio.handed_in.shown(book.shop.plan.owner)
-            if shown.sender == book.shop.plan.sim_number
-        ]
-        unmarked: Counter[int] = Counter()
-        for shown in handed_in:
-            read = read_text(shown.text or "")
-            if read.seq is None:
-                self._fault(book.shop, f"a text without a number: {shown.text}")
-                continue
-            unmarked[read.seq] += not read.repeated
-            entry = by_seq.get(read.seq)
-            if entry is not None and not book.replaced:
-                self._check_text(book.shop, read, entry)
-            elif entry is None and not book.replaced:
-                self._fault(book.shop, f"a text tells number {read.seq}, which the ledger does not have")
-        if book.replaced:  # numbers are reserved by blocks: an older store may give some again
+    def _close_chapter(self, book: Book) -> None:
+        """The ledger, the messages and the texts of one store agree with each other."""
+        shop, agent = book.shop, book.shop.agent
+        if agent is None or book.chapter.after_id is None:
             return
-        for seq, times in unmarked.items():
-            if times > 1:
-                self._fault(book.shop, f"number {seq} was sent {times} times without a mark")
-        told = Counter(read_text(shown.text or "").seq for shown in handed_in)
-        self._check_delivered(book, told, by_seq)
-
-    def _check_text(self, shop: Shop, read: Read, entry: Entry) -> None:
-        total = None if read.day_total_minor is None else entry.day_total_minor  # it may be left out for room
-        told, meant = (read.amount_minor, read.day_total_minor), (entry.transaction.amount_minor, total)
-        if told != meant:
-            self._fault(shop, f"number {read.seq} tells {told}, the ledger has {meant}")
-
-    def _check_delivered(
-        self, book: Book, texts: "Counter[int | None]", by_seq: dict[int | None, Entry]
-    ) -> None:
-        """What the outbox calls sent was handed to the network."""
-        assert book.shop.agent is not None
-        outbox = book.shop.agent.register.outbox
-        for seq, entry in by_seq.items():
-            for message in outbox.of_entry(entry.id):
-                is_out = message.state in {State.SENT, State.DELIVERED}
-                if message.recipient == "owner" and is_out and not texts[seq]:
-                    self._fault(
-                        book.shop, f"number {seq} is {message.state.value}, and no text was handed in"
-                    )
+        self._notice_rescue(book)
+        chapter, entries = book.chapter, self._entries(book, _ALL)
+        if entries is None:
+            return
+        messages = agent.register.outbox.recent(_ALL)
+        shown = [  # a clone sends what was queued when its disk was copied, by its own SIM
+            each
+            for each in self.world.radio.handed_in.shown(shop.plan.owner)
+            if each.sender == shop.plan.sim_number
+        ]
+        for words in chain(
+            ledger_faults(chapter, entries, shop.clock.zone),
+            message_faults(chapter, entries, messages),
+            text_faults(chapter, entries, messages, shown),
+        ):
+            self._fault(shop, words)
 
     def _check_secrets(self, book: Book) -> None:
         texts = [shown.text or "" for shown in self.world.radio.handed_in.shown(book.shop.plan.owner)]
@@ -326,14 +317,13 @@ class Audit:
                 for first, last in self.receiver.gaps(pairing.keys.binding)
                 for counter in range(first, last + 1)
             ]
-            if book.replaced:
-                continue
             unsent = [counter for counter in missing if (pairing.keys.kid, counter) not in handed_in]
-            if len(missing) - len(unsent) > lost:
+            heard = sum((pairing.keys.binding, counter) in self.contradicting for counter in missing)
+            if len(missing) - len(unsent) - heard > lost:
                 self._fault(
                     book.shop, f"headquarters misses {len(missing)} counters, the network lost {lost}"
                 )
-            recorded = self._unsent_on_record(book)
+            recorded = self._unsent_on_record(book) | book.unsent
             used = sorted(counter for kid, counter in handed_in if kid == pairing.keys.kid)
             for counter in unsent:
                 # Left out on purpose by a start, and the message that would say so was lost on its way.
@@ -350,10 +340,6 @@ class Audit:
 
     def _fault(self, shop: Shop, words: str) -> None:
         self.faults.append(f"{self.world.now:.0f} s: {shop.plan.name}: {words}")
-
-
-def _identity(told: Transaction) -> tuple[Any, ...]:
-    return told.kind.word, told.reference, told.amount_minor, told.terminal_time
 
 
 def _is_of(told: Transaction, printed: Transaction) -> bool:

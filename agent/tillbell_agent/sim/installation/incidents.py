@@ -294,13 +294,13 @@ kind("disk_read_only", 0.1)(_disk_refuses(READ_ONLY))
 def _page_corrupt(scene: Scene) -> None:
     """The card spoils a page while the box is off."""
     shop = scene.shop
+    scene.audit.store_ends(shop, rescued=True)
     shop.lose_power(off_s=15.0)
     path = shop.config.state_dir / FILE_NAME
     size = path.stat().st_size
     with path.open("r+b") as file:
         file.seek(scene.chance.randrange(max(1, size // 1024)) * 1024)
         file.write(scene.chance.randbytes(200))
-    scene.audit.store_replaced(shop)
 
     def pair_again() -> None:
         """Where the rescue left the ratchets out, as ``status`` asks for."""
@@ -323,9 +323,9 @@ def _backup_restored(scene: Scene) -> None:
     shop.copy_state(copy)
 
     def restore() -> None:
+        scene.audit.store_ends(shop, rescued=False)
         shop.lose_power(off_s=60.0)
         shop.replace_state(copy)
-        scene.audit.store_replaced(shop)
 
     scene.world.at(scene.chance.uniform(0.2, 12) * HOUR, restore)
 

@@ -85,7 +85,7 @@ def run_seed(
             days=days,
             faults=audit.faults,
             sales=sum(till.printed for till in tills),
-            texts=sum(len(world.radio.shown(shop.plan.owner)) for shop in world.shops),
+            texts=sum(len(world.radio.shown(owner)) for owner in {shop.plan.owner for shop in world.shops}),
             opened=audit.opened,
             struck=struck,
             took_s=time.monotonic() - began,

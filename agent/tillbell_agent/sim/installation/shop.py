@@ -92,6 +92,7 @@ class Shop:
     pin_in_file: str | None = None
     pin_written_at: int = 1
     log: io.StringIO = field(default_factory=io.StringIO)
+    on_start: Callable[[], None] = lambda: None
     host: dict[str, str] = field(init=False)
     config: Config = field(init=False)
     clock: SimClock = field(init=False)
@@ -237,6 +238,7 @@ class Shop:
             self.restart_at = self.clock.now + _RESTART_S
             return
         self.tell(self.plan.name, {"ev": "start", "t": self.clock.now, "number": self.starts})
+        self.on_start()
         self.agent.runner.start()
 
     def _end(self) -> None:

@@ -24,6 +24,7 @@ from tillbell_agent.sim.installation.shrink import shrink
 
 # So many seeds meet every kind; fewer may miss a rare one by chance.
 _ENOUGH_SEEDS = 20
+_FAULTS_SHOWN = 10
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,19 +39,33 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _many(args: argparse.Namespace) -> int:
     seeds = [args.seed] if args.seed is not None else list(range(args.first, args.first + args.seeds))
-    began, outcomes = time.monotonic(), []
-    for outcome in _outcomes(seeds, args):
-        outcomes.append(outcome)
-        if not args.json:
-            print(_line(outcome, len(outcomes), len(seeds)), flush=True)
-            for fault in outcome.faults:
-                print(f"    {fault}")
-            if outcome.faults:
-                print(f"    again: {_command(outcome, args)}", flush=True)
+    began = time.monotonic()
+    outcomes: list[Outcome] = []
+    stopped = False
+    try:
+        for outcome in _outcomes(seeds, args):
+            outcomes.append(outcome)
+            if not args.json:
+                _tell(outcome, len(outcomes), len(seeds), args)
+    except KeyboardInterrupt:
+        stopped = True
     struck = sum((outcome.struck for outcome in outcomes), Counter[str]())
-    never = [name for name in RATES if not struck[name]] if len(seeds) >= _ENOUGH_SEEDS else []
+    never = [name for name in RATES if not struck[name]] if len(outcomes) >= _ENOUGH_SEEDS else []
     _summary(outcomes, struck, never, time.monotonic() - began, as_json=args.json)
+    if stopped:
+        print(f"stopped after {len(outcomes)} of {len(seeds)} seeds", file=sys.stderr)
+        return 130
     return 1 if never or any(outcome.faults for outcome in outcomes) else 0
+
+
+def _tell(outcome: Outcome, number: int, of: int, args: argparse.Namespace) -> None:
+    print(_line(outcome, number, of), flush=True)
+    for fault in outcome.faults[:_FAULTS_SHOWN]:
+        print(f"    {fault}")
+    if len(outcome.faults) > _FAULTS_SHOWN:
+        print(f"    and {len(outcome.faults) - _FAULTS_SHOWN} more")
+    if outcome.faults:
+        print(f"    again: {_command(outcome, args)}", flush=True)
 
 
 def _outcomes(seeds: list[int], args: argparse.Namespace) -> Iterator[Outcome]:
@@ -130,7 +145,7 @@ def _summary(
         print(json.dumps(told, ensure_ascii=False, indent=2))
         return
     print(
-        f"{len(outcomes)} seeds, {days:g} days, {sales} sales in {took_s:.0f} s ({sales / took_s:.0f} a second)"
+        f"{len(outcomes)} seeds, {days:g} days, {sales} sales in {took_s:.0f} s ({sales / max(took_s, 0.001):.0f} a second)"
     )
     for name in sorted(RATES):
         print(f"    {struck[name]:6d} {name}")
