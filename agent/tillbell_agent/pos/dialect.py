@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from tillbell_agent.pos.partial_time import PartialTime
 from tillbell_protocol.event import Settlement, Transaction
 
 
 class Line(Enum):
-    """Who speaks on the wire that was heard."""
+    """Who speaks on the wire that was heard. A till's place may be taken by a host: what is not the terminal."""
 
     TERMINAL = "terminal"
     TILL = "till"
@@ -25,12 +26,14 @@ class TransactionCompleted:
     ``key`` identifies it for ever within its source (terminal, numbers, amount, time): the same key heard again is the
     same transaction (a second copy, a repeated frame). None: the bytes hold nothing that tells this transaction from
     the next of the same amount, so each is a transaction of its own. ``fragment``: its beginning or its end was not
-    heard, so its key may lack what another copy of the same receipt has.
+    heard, so its key may lack what another copy of the same receipt has. ``clock``: the terminal's time where it tells no
+    year; whoever knows the date puts it into ``transaction.terminal_time``, which is None then.
     """
 
     transaction: Transaction
     key: str | None
     fragment: bool = False
+    clock: PartialTime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,28 @@
 """The dialects by the names that a configuration uses. A new dialect is one row."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
 
 from tillbell_agent.pos.dialect import Dialect
-from tillbell_agent.pos.escpos import EscPos
 from tillbell_agent.pos.settings import DialectSettings, SettingsError, unknown_name
 
-__all__ = ["DIALECTS", "DialectSettings", "SettingsError", "make_dialect"]
+__all__ = ["DIALECTS", "DialectSettings", "Row", "SettingsError", "make_dialect"]
 
-DIALECTS: Mapping[str, Callable[[DialectSettings], Dialect]] = {
-    "escpos": EscPos,
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """``module`` is imported only where the dialect is used: a board has little memory. ``two_lines``: both ends can be
+    tapped, and more is known then."""
+
+    module: str
+    name: str
+    two_lines: bool = True
+
+
+DIALECTS: Mapping[str, Row] = {
+    "escpos": Row("tillbell_agent.pos.escpos", "EscPos", two_lines=False),
 }
 
 
@@ -17,4 +30,7 @@ def make_dialect(name: str, settings: DialectSettings) -> Dialect:
     """A fresh dialect for one source. SettingsError names the nearest dialect, or the wrong setting."""
     if name not in DIALECTS:
         raise unknown_name("dialect", name, DIALECTS)
-    return DIALECTS[name](settings)
+    row = DIALECTS[name]
+    made: Any = getattr(import_module(row.module), row.name)(settings)
+    dialect: Dialect = made
+    return dialect

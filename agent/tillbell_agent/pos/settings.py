@@ -45,6 +45,7 @@ class DialectSettings:
     without a currency of their own. ``idle_s``: silence that ends a job. ``labels``: words of this shop's receipts
     beside the built-in ones, ``{"total": ["应付"]}``. ``decimal``: the decimal separator, or "auto" (see ``money``).
     ``date_order``: of dates in figures, or "auto" (see ``printed_time``). ``printer``: a family of ``PRINTERS``.
+    ``layout``: a variant of the dialect, by the dialect's own names, or "auto". ``spec``: a field specification (TOML).
     """
 
     encoding: str = "gb18030"
@@ -54,6 +55,8 @@ class DialectSettings:
     decimal: str = "auto"
     date_order: str = "auto"
     printer: str = "epson"
+    layout: str = "auto"
+    spec: str = ""
 
     def __post_init__(self) -> None:
         if not is_printers_encoding(self.encoding):

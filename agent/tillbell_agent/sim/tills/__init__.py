@@ -1,0 +1,50 @@
+"""Simulated tills and terminals: what each dialect's two ends say on the wire, and what must be told of it.
+
+Made by other code than what reads it: nothing here imports a dialect. A module has ``exchanges``, which ``TILLS`` names.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import import_module
+
+from tillbell_agent.pos.dialect import Line
+from tillbell_protocol.event import Transaction
+
+# What can be asked for beside ordinary days: frames repeated after a lost ACK, frames refused with NAK, second copies.
+TROUBLES = ("retransmission", "nak", "reprint")
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """Octets that one end says, ``after_s`` seconds after what was said before."""
+
+    line: Line
+    octets: bytes
+    after_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One conversation. ``words``: what it is, for people. ``expected``: what must be told of it, each once, in order.
+
+    Two-line taps tell all of it. ``expected_one_line``: what a tap of the terminal's line alone can know.
+    """
+
+    words: str
+    spoken: tuple[Spoken, ...]
+    expected: tuple[Transaction, ...]
+    expected_one_line: tuple[Transaction, ...]
+
+
+# (seed, the terminal's clock at the first exchange, ISO 4217, which of TROUBLES) → conversations without end.
+Exchanges = Callable[[int, datetime, str, frozenset[str]], Iterator[Exchange]]
+
+# Dialect → module with ``exchanges``. A new one is one row.
+TILLS: dict[str, str] = {}
+
+
+def exchanges_of(dialect: str) -> Exchanges:
+    """KeyError for a dialect that nobody simulates."""
+    found: Exchanges = import_module(TILLS[dialect]).exchanges
+    return found
