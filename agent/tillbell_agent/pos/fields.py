@@ -3,11 +3,16 @@
 A label stands at the start of a line, after a column gap, or with a colon behind it; a Chinese or Korean label stands
 where no such character touches it. Its value goes to the next label of the line; the line below is offered where the
 label stands alone. A title is a line that holds nothing but title words and their fillers: prose is none.
+
+A till prints the same few hundred shapes of lines all day, which differ in their digits only. What no digit decides is
+found once for a shape and kept; a shape is a line with every digit made a 1, so no number is ever kept.
 """
 
 import re
 import unicodedata
-from dataclasses import dataclass, fields
+from dataclasses import fields
+from functools import lru_cache
+from typing import NamedTuple
 
 from tillbell_agent.pos.labels import VALUE_FIELDS, ReceiptLabels
 from tillbell_agent.pos.words import WordTree, is_cjk, lower
@@ -27,10 +32,17 @@ _NONE_BEHIND = re.compile(r"[\s#.\-]*(?:no(?!\w)(?!\W{0,3}\d)|0+次?(?![\w%]))")
 _COUNTED = frozenset({"reprint", "not_paid"})  # words that tills also print as the label of a count
 _NUMBER_BEHIND = re.compile(r"\s*[:=#]\s*\d")
 _DECLINE_LINE = 60  # a reason may stand behind it; a longer line is prose
+_SALES_PRICE = re.compile(r"(?<![\d.,vV])\d+(?:[.,']\d{3})*[.,]\d\d(?![\d.,])")  # no 06.10.2021, no version
+MASKED_CARD = re.compile(
+    r"(?<![\w*#•·])(?:\d{4,8}[ -]?)?[*#•·xX]{2,}(?:[ -][*#•·xX]{2,})*[ -]?(?P<tail>\d{4})(?![\d*#•·]|[ -]?[*#•·]{2})"
+)
+_ANY_DIGIT = re.compile(r"\d")
+_MAX_SHAPES = 512  # of some hundred octets each
+_TO_SHAPE = bytes.maketrans(b"023456789", b"1" * 9)
+_NO_TITLE: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Labelled:
+class Labelled(NamedTuple):
     """A label and what stands behind it on its line; ``below``: the next line, where ``value`` is empty."""
 
     field: str
@@ -38,6 +50,20 @@ class Labelled:
     value: str
     below: str
     row: int
+
+
+class LineShape(NamedTuple):
+    """What a line says whatever its digits are.
+
+    ``spans``: where each label and its value start, and its field. ``heads``: it begins with a label. ``titles``: the
+    classes of a title, or None where digits decide. ``priced``: it shows a price. ``masked``: and a masked card number.
+    """
+
+    spans: tuple[tuple[int, int, int, str], ...]
+    heads: bool
+    titles: frozenset[str] | None
+    priced: bool
+    masked: bool
 
 
 def normal_line(text: str) -> str:
@@ -67,23 +93,39 @@ class FieldFinder:
             self._fillers.add(word, None)
             if classes != {"filler"}:
                 self._titles.add(word, frozenset(classes - {"filler"}))
+        words = (word for field in fields(labels) for word in getattr(labels, field.name))
+        numbered = any(
+            _ANY_DIGIT.search(word) for word in words
+        )  # a shop's own: then digits decide everything
+        self._to_shape = None if numbered else _TO_SHAPE
+        self._shape_of = lru_cache(maxsize=0 if numbered else _MAX_SHAPES)(self._look)
 
-    def labelled(self, lines: list[str]) -> list[Labelled]:
-        """Every label of ``lines`` (normal form) with its value, in order."""
-        rows = [self._in_line(line, row) for row, line in enumerate(lines)]
-        starts = [
-            bool(found) and line.startswith(found[0].label) for line, found in zip(lines, rows, strict=True)
-        ]
+    def shape(self, line: str) -> LineShape:
+        """What ``line`` (normal form) says whatever its digits are."""
+        return self._shape_of(line.encode("utf-8", "surrogatepass").translate(self._to_shape))
+
+    def labelled(self, lines: list[str], shapes: list[LineShape]) -> list[Labelled]:
+        """Every label of ``lines`` (normal form, each with its shape) with its value, in order."""
         result: list[Labelled] = []
-        for row, found in enumerate(rows):
-            for item in found:
-                free = not item.value and item is found[-1] and row + 1 < len(lines) and not starts[row + 1]
-                below = lines[row + 1] if free else ""
-                result.append(Labelled(item.field, item.label, item.value, below, row) if below else item)
+        for row, shape in enumerate(shapes):
+            if shape.spans:
+                free = row + 1 < len(lines) and not shapes[row + 1].heads
+                result += _labelled(lines[row], row, shape.spans, lines[row + 1] if free else "")
         return result
 
-    def _in_line(self, line: str, row: int) -> list[Labelled]:
+    def _look(self, octets: bytes) -> LineShape:
+        line = octets.decode("utf-8", "surrogatepass")
         low = lower(line)
+        spans = self._spans(line, low)
+        return LineShape(
+            spans,
+            bool(spans) and line.startswith(line[spans[0][0] : spans[0][1]]),
+            self._certain_title(low),
+            _SALES_PRICE.search(line) is not None,
+            MASKED_CARD.search(line) is not None,
+        )
+
+    def _spans(self, line: str, low: str) -> tuple[tuple[int, int, int, str], ...]:
         spans: list[tuple[int, int, int, str]] = []
         at = 0
         while found := self._labels.find(low, at):
@@ -95,42 +137,61 @@ class FieldFinder:
             spans.append((start, at, value, field))
             # The value of a transaction type is a word that is a label elsewhere: VOID, REFUND.
             at = _column_end(low, value) if field == "kind" else value
-        ends = [span[0] for span in spans[1:]] + [len(line)]
-        return [
-            Labelled(field, line[start:end], line[value:stop].strip(), "", row)
-            for (start, end, value, field), stop in zip(spans, ends, strict=False)
-        ]
+        return tuple(spans)
 
     def classes(self, text: str) -> set[str]:
         """The classes of all title words in ``text``: ``{"void", "sale"}``."""
         return {name for _, _, classes in self._titles.find_all(lower(text)) for name in classes}
 
-    def title(self, line: str) -> set[str]:
+    def title(self, line: str, shape: LineShape) -> frozenset[str]:
         """The classes of a line that is a title; empty for any other line."""
-        low = lower(line)
-        first = None if _PRICE.search(low) or self._is_numbered(low) else self._titles.find(low)
+        return self._title(lower(line)) if shape.titles is None else shape.titles
+
+    def _certain_title(self, low: str) -> frozenset[str] | None:
+        """The title of a shape, or None where a 0 may deny it."""
+        return None if _ANY_DIGIT.search(low) and self._title_word(low) else self._title(low)
+
+    def _title_word(self, low: str) -> tuple[int, int, frozenset[str]] | None:
+        return None if _PRICE.search(low) or self._is_numbered(low) else self._titles.find(low)
+
+    def _title(self, low: str) -> frozenset[str]:
+        first = self._title_word(low)
         if first is None:
-            return set()
+            return _NO_TITLE
         if not _LETTER.search(self._fillers.without(low)):
             return self._meant(low)
         start, _, classes = first
         declined = "declined" in classes and len(low) <= _DECLINE_LINE and not _is_denied(low, *first)
-        return {"declined"} if declined and not _LETTER.search(self._fillers.without(low[:start])) else set()
+        alone = declined and not _LETTER.search(self._fillers.without(low[:start]))
+        return frozenset({"declined"}) if alone else _NO_TITLE
 
     def unknown(self, text: str) -> str:
         """``text``, lowered, without the words of titles and their fillers."""
         return self._fillers.without(lower(text))
 
-    def _meant(self, low: str) -> set[str]:
+    def _meant(self, low: str) -> frozenset[str]:
         """The classes of the title words that the line does not deny."""
-        return {
-            name for found in self._titles.find_all(low) if not _is_denied(low, *found) for name in found[2]
-        }
+        found = (each for each in self._titles.find_all(low) if not _is_denied(low, *each))
+        return frozenset(name for _, _, classes in found for name in classes)
 
     def _is_numbered(self, low: str) -> bool:
         """Whether a word that is a title elsewhere stands as a label here: ``交班: 1`` is the number of a shift."""
         found = self._labels.find(low)
         return found is not None and found[2] == "other" and _NUMBER_BEHIND.match(low, found[1]) is not None
+
+
+def _labelled(
+    line: str, row: int, spans: tuple[tuple[int, int, int, str], ...], next_line: str
+) -> list[Labelled]:
+    """The labels of one line; ``next_line`` is offered to the last one where nothing stands behind it."""
+    ends = [span[0] for span in spans[1:]] + [len(line)]
+    found = [
+        Labelled(field, line[start:end], line[value:stop].strip(), "", row)
+        for (start, end, value, field), stop in zip(spans, ends, strict=True)
+    ]
+    if not found[-1].value:
+        found[-1] = found[-1]._replace(below=next_line)
+    return found
 
 
 def _is_denied(low: str, start: int, end: int, classes: frozenset[str]) -> bool:

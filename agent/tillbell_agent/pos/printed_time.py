@@ -7,7 +7,7 @@ telling two receipts apart.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -93,7 +93,7 @@ def _without_time(line: str) -> str | None:
     return rest if dates or times else None
 
 
-def find_time(lines: list[str], currency: str, order: str = "auto") -> PrintedTime | None:
+def find_time(lines: Iterable[str], currency: str, order: str = "auto") -> PrintedTime | None:
     """The first date of ``lines`` with the time beside it, or else the first time after it; None without either."""
     date: re.Match[str] | None = None
     for line in lines:

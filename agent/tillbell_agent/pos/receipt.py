@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from tillbell_agent.pos.dialect import DialectEvent, Ignored, SettlementHeard, TransactionCompleted
-from tillbell_agent.pos.fields import FieldFinder, Labelled, normal_line
+from tillbell_agent.pos.fields import MASKED_CARD, FieldFinder, Labelled, normal_line
 from tillbell_agent.pos.identity import identity, key_of
 from tillbell_agent.pos.labels import BUILT_IN, ReceiptLabels
 from tillbell_agent.pos.money import PrintedAmount, exponent, read_amount
@@ -39,12 +39,8 @@ _KINDS = (
 _NUMBER = re.compile(r"\w(?:[\w\-/]*\w)?")
 _CODE = re.compile(r"[0-9A-Za-z]{2,8}(?![\w-])")
 _PRICE = re.compile(r"\d[.,]\d\d(?!\d)")
-_FIRST_PRICE = re.compile(r"(?<![\d.,vV])\d+(?:[.,']\d{3})*[.,]\d\d(?![\d.,])")  # no 06.10.2021, no version
 _SETTLED = re.compile(r"closed|success|report|bericht|abschluss|schnitt|成功|报表|日报|总计单|结算单", re.I)
 _EMPHATIC = re.compile(r"^[*=#\-<>\s]*[*=#\-<>]{2}|refunded|refund receipt|credit note|退货单|退款单", re.I)
-_MASKED = re.compile(
-    r"(?<![\w*#•·])(?:\d{4,8}[ -]?)?[*#•·xX]{2,}(?:[ -][*#•·xX]{2,})*[ -]?(?P<tail>\d{4})(?![\d*#•·]|[ -]?[*#•·]{2})"
-)
 _SCHEMES = {
     "visa": "visa", "mastercard": "mastercard", "master card": "mastercard", "maestro": "maestro", "amex": "amex",
     "american express": "amex", "unionpay": "unionpay", "银联": "unionpay", "jcb": "jcb", "diners": "diners",
@@ -86,8 +82,7 @@ class ReceiptReader:
         lines = [line for line in map(normal_line, printed) if line]
         if not lines:
             return None
-        titles = [self._finder.title(line) for line in lines]
-        receipt = _Receipt(lines, titles, self._finder, self._settings)
+        receipt = _Receipt(lines, self._finder, self._settings)
         return receipt.settlement() or receipt.refused() or receipt.transaction()
 
     def copy_content(self, printed: list[str]) -> tuple[bool, int]:
@@ -96,24 +91,22 @@ class ReceiptReader:
         The value holds for this process only, and no text can be had from it.
         """
         lines = [line for line in map(normal_line, printed) if line]
-        plain = [line for line in lines if "copy" not in self._finder.title(line)]
+        plain = [line for line in lines if "copy" not in self._finder.title(line, self._finder.shape(line))]
         return len(plain) < len(lines), hash(tuple(plain))
 
 
 class _Receipt:
     """One job while it is read."""
 
-    def __init__(
-        self, lines: list[str], titles: list[set[str]], finder: FieldFinder, settings: DialectSettings
-    ) -> None:
-        self._lines, self._titles, self._finder, self._settings = lines, titles, finder, settings
+    def __init__(self, lines: list[str], finder: FieldFinder, settings: DialectSettings) -> None:
+        self._lines, self._finder, self._settings = lines, finder, settings
+        self._shapes = [finder.shape(line) for line in lines]
+        self._titles = [finder.title(line, shape) for line, shape in zip(lines, self._shapes, strict=True)]
         self._fields: dict[str, list[Labelled]] = {}
-        for item in finder.labelled(lines):
+        for item in finder.labelled(lines, self._shapes):
             self._fields.setdefault(item.field, []).append(item)
-        self._named = set().union(*titles)
-        self._first_price = next(
-            (at for at, line in enumerate(lines) if _FIRST_PRICE.search(line)), len(lines)
-        )
+        self._named = frozenset().union(*self._titles)
+        self._first_price = next((at for at, shape in enumerate(self._shapes) if shape.priced), len(lines))
 
     def refused(self) -> Ignored | None:
         """Why this job can be no new transaction, by its titles alone."""
@@ -301,27 +294,27 @@ class _Receipt:
         """The labelled time, else the first one on lines that say nothing else; never that of an expiry or an offer."""
         expiries = {item.row for item in self._fields.get("expiry", [])}
         labelled = [item.value or item.below for item in self._fields.get("time", [])]
-        labels: dict[int, list[str]] = {}
-        for item in (item for items in self._fields.values() for item in items):
-            labels.setdefault(item.row, []).append(item.label)
-        lines = [
+        lines = (
             line
             for row, line in enumerate(self._lines)
-            if row not in expiries and tells_time(line, labels.get(row, []), self._finder.unknown)
-        ]
+            if row not in expiries and tells_time(line, self._labels_in(row), self._finder.unknown)
+        )
         currency, order = self._settings.currency, self._settings.date_order
         return find_time(labelled, currency, order) or find_time(lines, currency, order)
+
+    def _labels_in(self, row: int) -> list[str]:
+        return [item.label for items in self._fields.values() for item in items if item.row == row]
 
     def _card(self) -> TruncatedPan | None:
         for item in self._fields.get("card", []):
             card = TruncatedPan.from_printed(item.value or item.below)
             if card is not None:
                 return card
-        for line in self._lines:
-            match = _MASKED.search(line)
-            if match and (_SCHEME.search(line) or sum(c in "*#•·xX" for c in match.group()) >= 6):
+        for line, shape in zip(self._lines, self._shapes, strict=True):
+            match = MASKED_CARD.search(line) if shape.masked else None
+            if match and (sum(c in "*#•·xX" for c in match.group()) >= 6 or _SCHEME.search(line)):
                 return TruncatedPan(match["tail"]) if match["tail"].isascii() else None
-            if _SCHEME.search(line) and (tail := re.search(r"\*{4}(\d{4})", scrub(line))):
+            if (tail := re.search(r"\*{4}(\d{4})", scrub(line))) and _SCHEME.search(line):
                 return TruncatedPan(tail[1])
         return None
 
@@ -332,12 +325,12 @@ class _Receipt:
             amount = self._amount(item)
             if item.row in payments or (amount is not None and amount.marked and amount.minor):
                 return item.label
-        cards = [item for item in self._fields.get("method", []) if _MASKED.match(item.value)]
+        cards = [item for item in self._fields.get("method", []) if MASKED_CARD.match(item.value)]
         return cards[0].label if cards else None
 
     def _scheme(self, method: str | None) -> str | None:
         lines = [item.value or item.below for item in self._fields.get("scheme", [])]
-        lines += [line for line in self._lines if _MASKED.search(line)]
+        lines += [line for line, shape in zip(self._lines, self._shapes, strict=True) if shape.masked]
         for text in [*lines, method or ""]:
             if match := _SCHEME.search(text):
                 return _SCHEMES[match.group().translate(_DOTTED_I).lower()]
