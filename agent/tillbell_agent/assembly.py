@@ -6,6 +6,7 @@
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -54,7 +55,8 @@ class World(Protocol):
     @property
     def profiles(self) -> tuple[Profile, ...]: ...
 
-    def open_source(self, source: SourceConfig) -> Port: ...
+    def open_source(self, source: SourceConfig, port: str) -> Port:
+        """One of the source's ports."""
 
     def open_modem(self, modem: ModemConfig) -> DuplexPort: ...
 
@@ -149,7 +151,7 @@ def _put_in_order(register: Register, guard: GuardFile, rescued: Rescued | None,
 def _listener(source: SourceConfig, config: Config, register: Register, world: World, log: Log) -> Listener:
     currency = source.currency or config.device.currency
     dialect = make_dialect(source.dialect, dialect_settings(source, config.device))
-    return Listener(source, currency, dialect, register, lambda: world.open_source(source), log)
+    return Listener(source, currency, dialect, register, partial(world.open_source, source), log)
 
 
 def _modem(modem: ModemConfig, register: Register, world: World, log: Log, routes: Routes) -> ModemLine:

@@ -25,6 +25,7 @@ from tillbell_agent.config_checks import (
 )
 from tillbell_agent.config_fields import ConfigError, Places, Problem, Table
 from tillbell_agent.config_merge import merge, read
+from tillbell_agent.pos.dialect import Line
 from tillbell_agent.pos.registry import DIALECTS, DialectSettings, SettingsError, make_dialect
 from tillbell_agent.pos.settings import DATE_ORDERS, DECIMALS
 
@@ -62,11 +63,16 @@ class DeviceConfig:
 
 @dataclass(frozen=True, slots=True)
 class SourceConfig:
-    """One serial line to listen to. ``currency`` None: the device's. ``labels``: additions to the dialect's own."""
+    """One terminal to listen to: on one line, ``port``, or tapped on both, ``port_terminal`` and ``port_till``.
+
+    ``currency`` None: the device's. ``labels``: additions to the dialect's own. ``layout``: a variant of the dialect.
+    """
 
     name: str
     dialect: str
-    port: str
+    port: str = ""
+    port_terminal: str = ""
+    port_till: str = ""
     baudrate: int = 9600
     encoding: str = "gb18030"
     currency: str | None = None
@@ -75,9 +81,22 @@ class SourceConfig:
     decimal: str = "auto"
     date_order: str = "auto"
     printer: str = "epson"
+    layout: str = "auto"
     bytesize: int = 8
     parity: str = "N"
     stopbits: float = 1
+
+    @property
+    def taps(self) -> tuple[tuple[Line, str], ...]:
+        """Who speaks on which port."""
+        if self.port:
+            return ((Line.TERMINAL, self.port),)
+        return (Line.TERMINAL, self.port_terminal), (Line.TILL, self.port_till)
+
+    @property
+    def where(self) -> str:
+        """Its ports, for people."""
+        return " and ".join(port for _, port in self.taps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +159,7 @@ def dialect_settings(source: SourceConfig, device: DeviceConfig) -> DialectSetti
         decimal=source.decimal,
         date_order=source.date_order,
         printer=source.printer,
+        layout=source.layout,
     )
 
 
@@ -226,7 +246,9 @@ def _source(table: Table, base: Path, dialects: Collection[str]) -> SourceConfig
     source = SourceConfig(
         name=table.text("name", check=name),
         dialect=table.text("dialect", check=one_of(*dialects)),
-        port=_port(table, base),
+        port=_optional_port(table, "port", base),
+        port_terminal=_optional_port(table, "port_terminal", base),
+        port_till=_optional_port(table, "port_till", base),
         baudrate=table.integer("baudrate", 9600, check=between(50, 4_000_000)),
         encoding=table.text("encoding", "gb18030", check=encoding),
         currency=table.optional_text("currency", check=currency),
@@ -235,12 +257,32 @@ def _source(table: Table, base: Path, dialects: Collection[str]) -> SourceConfig
         decimal=table.text("decimal", "auto", check=one_of(*DECIMALS)),
         date_order=table.text("date_order", "auto", check=one_of(*DATE_ORDERS)),
         printer=table.text("printer", "epson"),
+        layout=table.text("layout", "auto"),
         bytesize=table.integer("bytesize", 8, check=one_of(7, 8)),
         parity=table.text("parity", "N", check=one_of("N", "E", "O")),
         stopbits=table.number("stopbits", 1, check=one_of(1, 1.5, 2)),
     )
+    _check_taps(table, source)
     table.finish()
     return source
+
+
+def _check_taps(table: Table, source: SourceConfig) -> None:
+    """One line, or both; a dialect that has only one cannot have two."""
+    both = bool(source.port_terminal), bool(source.port_till)
+    if source.port and any(both):
+        table.complain(
+            "port", why="port is a tap of one line, port_terminal and port_till of both. Remove one of them"
+        )
+    elif not source.port and not any(both):
+        table.complain("port", why=f"{table.title} has no port. Name the serial port that it listens to")
+    elif any(both) and not all(both):
+        table.complain(
+            "port_terminal" if both[0] else "port_till",
+            why="port_terminal and port_till go together. A tap of one line alone is port",
+        )
+    elif all(both) and source.dialect in DIALECTS and not DIALECTS[source.dialect].two_lines:
+        table.complain("port_till", why=f"{source.dialect} is spoken on one line only. Name it as port")
 
 
 def _modem(table: Table, base: Path) -> ModemConfig:
@@ -271,7 +313,14 @@ def _recipient(table: Table) -> RecipientConfig:
 
 
 def _port(table: Table, base: Path) -> str:
-    port = table.text("port")
+    return _below(table.text("port"), base)
+
+
+def _optional_port(table: Table, key: str, base: Path) -> str:
+    return _below(table.optional_text(key) or "", base)
+
+
+def _below(port: str, base: Path) -> str:
     return str(base / port) if port and "://" not in port else port
 
 
@@ -306,15 +355,18 @@ def _unique_names(top: Table, config: Config) -> None:
 def _unique_ports(top: Table, config: Config, resolve: Resolve) -> None:
     """A serial line has one listener: a second one would take octets away from the first."""
     seen: dict[str, str] = {}
-    users: list[tuple[str, int, SourceConfig | ModemConfig]] = [
-        *(("source", place, source) for place, source in enumerate(config.sources)),
-        *(("modem", place, modem) for place, modem in enumerate(config.modems)),
+    users = [
+        ("source", place, source.name, key, getattr(source, key))
+        for place, source in enumerate(config.sources)
+        for key in ("port", "port_terminal", "port_till")
     ]
-    for kind, place, user in users:
-        if not user.port:
+    users += [("modem", place, modem.name, "port", modem.port) for place, modem in enumerate(config.modems)]
+    for kind, place, named, key, port in users:
+        if not port:
             continue
-        who = f'{kind} "{user.name}"'
-        first = seen.setdefault(resolve(user.port), who)
-        if first != who:
-            message = f"{who} is on port {user.port}, which {first} uses already. Give each a port of its own"
-            top.complain(kind, place, "port", why=message)
+        who = f'{kind} "{named}"'
+        first = seen.setdefault(resolve(port), f"{who} {key}")
+        if first != f"{who} {key}":
+            user = first.rpartition(" ")[0]
+            message = f"{who} is on port {port}, which {user} uses already. Give each a port of its own"
+            top.complain(kind, place, key, why=message)

@@ -115,9 +115,9 @@ def recipients(config: Config, register: Register) -> list[dict[str, Any]]:
 def _source(listener: Listener) -> dict[str, Any]:
     return {
         "name": listener.name,
-        "port": listener.path,
-        "open": listener.line.port is not None,
-        "trouble": listener.line.trouble,
+        "port": listener.where,
+        "open": all(line.port is not None for line in listener.lines),
+        "trouble": next((line.trouble for line in listener.lines if line.trouble is not None), None),
         "suspicion": listener.suspicion,
         "waiting_for_disk": listener.pending,
         **listener.counts,

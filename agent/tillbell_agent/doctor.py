@@ -249,7 +249,8 @@ def _recipient(evidence: Evidence, recipient: RecipientConfig) -> Check:
 
 def _source(evidence: Evidence, source: SourceConfig) -> Check:
     name = f"source {source.name}"
-    port = _port(evidence, source.port, evidence.ports.get(source.port, PortFacts()))
+    ports = [_port(evidence, path, evidence.ports.get(path, PortFacts())) for _, path in source.taps]
+    port = next((each for each in ports if each[0] != OK), ports[0])
     heard = _last_sale(evidence, source.name)
     told = {each["name"]: each for each in (evidence.status or {}).get("sources", ())}.get(source.name)
     if told is None:

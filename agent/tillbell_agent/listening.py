@@ -1,12 +1,14 @@
-"""One terminal's line: octets from its port through its dialect into the register. It never writes to the line."""
+"""One terminal: octets from its line, or from both of them, through its dialect into the register. It never writes."""
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 
 from tillbell_agent.config import SourceConfig
 from tillbell_agent.database import StoreError
 from tillbell_agent.line import Line
-from tillbell_agent.moment import Moment
+from tillbell_agent.moment import Moment, earliest
 from tillbell_agent.pos.dialect import (
     Desynced,
     Dialect,
@@ -15,6 +17,7 @@ from tillbell_agent.pos.dialect import (
     SettlementHeard,
     TransactionCompleted,
 )
+from tillbell_agent.pos.dialect import Line as Speaker
 from tillbell_agent.register import Register
 from tillbell_agent.shell.log import Log
 from tillbell_agent.shell.ports import PortError
@@ -30,16 +33,25 @@ _SUSPICIOUS_RUN = 5
 _LONG_RUN = 30
 
 
+@dataclass(frozen=True, slots=True)
+class Tap:
+    """One tapped line: who speaks on it, and the path of its port."""
+
+    speaks: Speaker
+    path: str
+    line: Line[Port]
+
+
 class Listener:
     """One source. Times are monotonic seconds. ``counts`` are since start, for ``status``."""
 
     def __init__(
         self, config: SourceConfig, currency: str, dialect: Dialect, register: Register,
-        open_port: Callable[[], Port], log: Log,
+        open_port: Callable[[str], Port], log: Log,
     ) -> None:  # fmt: skip
         self.name = config.name
-        self.path = config.port
-        self.line = Line(open_port)
+        self.where = config.where
+        self.taps = [Tap(speaks, path, Line(partial(open_port, path))) for speaks, path in config.taps]
         self.counts = dict.fromkeys(
             ("octets", "told", "known", "settlements", "ignored", "skipped_octets", "lost"), 0
         )
@@ -70,6 +82,11 @@ class Listener:
         return None
 
     @property
+    def lines(self) -> list[Line[Port]]:
+        """The terminal's, and the till's where that is tapped too."""
+        return [tap.line for tap in self.taps]
+
+    @property
     def wants_to_write(self) -> bool:
         """Never: a terminal's line is only listened to."""
         return False
@@ -77,7 +94,8 @@ class Listener:
     @property
     def busy(self) -> bool:
         """A receipt is half heard: the dialect waits for its end, or for silence."""
-        return self.line.port is not None and self._dialect.next_deadline() is not None
+        is_open = any(line.port is not None for line in self.lines)
+        return is_open and self._dialect.next_deadline() is not None
 
     @property
     def pending(self) -> int:
@@ -85,36 +103,44 @@ class Listener:
         return len(self._pending)
 
     def open(self, now: float) -> None:
-        """Try to open the port."""
-        before = self.line.trouble
-        if self.line.open(now):
-            self._log.info("source_open", source=self.name)
-        elif self.line.trouble != before:
-            self._log.warning("source_closed", source=self.name, why=self.line.trouble)
+        """Try to open the ports that are not."""
+        for tap in self.taps:
+            if tap.line.port is None:
+                self._open(tap, now)
 
-    def readable(self, now: float, moment: Moment) -> None:
-        """The port has octets, or is gone."""
-        if self.line.port is None:
+    def readable(self, line: Line[Port], now: float, moment: Moment) -> None:
+        """One of ``lines`` has octets, or is gone."""
+        tap = next(tap for tap in self.taps if tap.line is line)
+        if line.port is None:
             return
         try:
-            data = self.line.port.read()
+            data = line.port.read()
         except PortError as error:
-            self._log.warning("source_closed", source=self.name, why=error)
-            self.line.lose(str(error), now)
+            self._log.warning("source_closed", source=self.name, port=tap.path, why=error)
+            line.lose(str(error), now)
             self._take(self._dialect.close(now), now, moment)
             return
-        self.line.heard()
+        line.heard()
         self.counts["octets"] += len(data)
-        self._take(self._dialect.receive_data(data, now), now, moment)
+        self._take(self._dialect.receive_data(data, now, tap.speaks), now, moment)
 
     def next_deadline(self) -> float | None:
-        due = (self.line.reopen_at, self._store_at, self._dialect.next_deadline())
-        return min((each for each in due if each is not None), default=None)
+        return earliest(
+            *(line.reopen_at for line in self.lines), self._store_at, self._dialect.next_deadline()
+        )
 
     def tick(self, now: float, moment: Moment) -> None:
-        if self.line.due(now):
-            self.open(now)
+        for tap in self.taps:
+            if tap.line.due(now):
+                self._open(tap, now)
         self._take(self._dialect.tick(now), now, moment)
+
+    def _open(self, tap: Tap, now: float) -> None:
+        before = tap.line.trouble
+        if tap.line.open(now):
+            self._log.info("source_open", source=self.name, port=tap.path)
+        elif tap.line.trouble != before:
+            self._log.warning("source_closed", source=self.name, port=tap.path, why=tap.line.trouble)
 
     def close(self, now: float, moment: Moment) -> None:
         """The agent ends: what was heard to its end is stored, the port is let go."""
@@ -128,7 +154,8 @@ class Listener:
                 number=len(self._pending),
                 why="the agent ends and the disk refuses",
             )
-        self.line.close()
+        for line in self.lines:
+            line.close()
 
     def _take(self, events: list[DialectEvent], now: float, moment: Moment) -> None:
         for event in events:
@@ -162,7 +189,7 @@ class Listener:
         if isinstance(event, TransactionCompleted):
             self._without_amount = self._without_sale = 0
         if len(self._pending) < _MOST_PENDING:
-            self._pending.append((event, moment))
+            self._pending.append((_dated(event, moment), moment))
             return
         self.counts["lost"] += 1
         self._log.error("event_lost", source=self.name, why="the disk refuses and memory's bound is reached")
@@ -192,3 +219,13 @@ class Listener:
         self._last_why = why
         if before is None and self.suspicion is not None:  # told once
             self._log.warning("source_suspicious", source=self.name, why=self.suspicion)
+
+
+def _dated(
+    event: TransactionCompleted | SettlementHeard, moment: Moment
+) -> TransactionCompleted | SettlementHeard:
+    """A terminal that tells no year means the one that it is in now; without a clock here nobody knows it."""
+    if not isinstance(event, TransactionCompleted) or event.clock is None or not moment.trusted:
+        return event
+    told = replace(event.transaction, terminal_time=event.clock.near(moment.local))
+    return replace(event, transaction=told, clock=None)

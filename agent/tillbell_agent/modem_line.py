@@ -128,7 +128,12 @@ class ModemLine:
         elif self.line.trouble != before:
             self._log.warning("modem_closed", modem=self.name, why=self.line.trouble)
 
-    def readable(self, now: float, moment: Moment) -> None:
+    @property
+    def lines(self) -> tuple[Line[DuplexPort]]:
+        """Its one line."""
+        return (self.line,)
+
+    def readable(self, _line: Line[DuplexPort], now: float, moment: Moment) -> None:
         """The port has octets, or is gone."""
         if self.line.port is None:
             return

@@ -7,9 +7,10 @@ commits that may wait. No decision is made here.
 import sqlite3
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from tillbell_agent.database import DamagedStoreError, StoreError, store_error
+from tillbell_agent.line import Line
 from tillbell_agent.listening import Listener
 from tillbell_agent.modem_line import ModemLine
 from tillbell_agent.register import Register
@@ -184,13 +185,14 @@ class Runner:
     def _wanted(self) -> list[Watched]:
         wanted = list(self._control.watched())
         for worker in self._workers:
-            if worker.line.port is not None:
-                act = partial(self._readable, worker)
-                wanted.append(Watched(worker.line.port, act, worker.wants_to_write))
+            for line in worker.lines:
+                if line.port is not None:
+                    act = partial(self._readable, worker, line)
+                    wanted.append(Watched(line.port, act, worker.wants_to_write))
         return wanted
 
-    def _readable(self, worker: Listener | ModemLine) -> None:
-        worker.readable(self._clock.monotonic(), self._clock.moment())
+    def _readable(self, worker: Listener | ModemLine, line: Line[Any]) -> None:
+        worker.readable(line, self._clock.monotonic(), self._clock.moment())
 
     def _timeout_s(self) -> float | None:
         due: list[float | None] = [worker.next_deadline() for worker in self._workers]
@@ -214,6 +216,8 @@ class Runner:
 
     def _announce(self) -> None:
         """Tell the service manager once, when every source is open."""
-        if self._on_ready is not None and all(listener.line.port is not None for listener in self._listeners):
+        if self._on_ready is not None and all(
+            line.port is not None for listener in self._listeners for line in listener.lines
+        ):
             self._on_ready()
             self._on_ready = None

@@ -65,7 +65,7 @@ def examine(state_dir: Path, now: int, since: int) -> StoreHealth:
     try:
         return StoreHealth(
             schema=connection.execute("PRAGMA user_version").fetchone()[0],
-            problems=_quick_check(connection),
+            problems=quick_check(connection),
             octets=sizes[FILE_NAME],
             wal_octets=sizes[f"{FILE_NAME}-wal"],
             set_aside=aside,
@@ -86,7 +86,7 @@ def _not_opened(error: StoreError, octets: int, aside: tuple[str, ...]) -> Store
     return StoreHealth(trouble=str(error), step=step, absent=not octets, octets=octets, set_aside=aside)
 
 
-def _quick_check(connection: sqlite3.Connection) -> tuple[str, ...]:
+def quick_check(connection: sqlite3.Connection) -> tuple[str, ...]:
     rows = [str(row[0]) for row in connection.execute(f"PRAGMA quick_check({_MOST_PROBLEMS})")]
     return () if rows == ["ok"] else tuple(rows)
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from tillbell_agent.config import ConfigError, dialect_settings, load, parse
 from tillbell_agent.config_lines import key_lines
+from tillbell_agent.pos.dialect import Line
 from tillbell_agent.pos.registry import make_dialect
 
 DIALECTS = ("escpos", "hypercom", "zvt")
@@ -354,3 +355,38 @@ def test_every_key_is_found_on_the_line_where_it_stands(rows: list[tuple[str, st
     tomllib.loads(text)
     lines = key_lines(text)
     assert {path: lines.get(path) for path in expected} == expected
+
+
+# Two lines.
+
+TWO_LINES = CONTRACT.replace('"escpos"', '"hypercom"').replace(
+    'port = "/dev/serial/by-id/usb-printer"      # a pty path works too', 'port = "/dev/one"'
+)
+TWO = 'port_terminal = "/dev/terminal"\nport_till = "/dev/till"'
+
+
+def test_a_terminal_may_be_tapped_on_both_lines() -> None:
+    config = parse(TWO_LINES.replace('port = "/dev/one"', TWO), "c.toml", dialects=DIALECTS)
+    assert config.sources[0].taps == ((Line.TERMINAL, "/dev/terminal"), (Line.TILL, "/dev/till"))
+    assert config.sources[0].where == "/dev/terminal and /dev/till"
+
+
+@pytest.mark.parametrize(
+    ("ports", "why"),
+    [
+        ("", "has no port"),
+        ('port = "/dev/one"\n' + TWO, "Remove one of them"),
+        ('port_terminal = "/dev/terminal"', "go together"),
+        ('port_till = "/dev/till"', "go together"),
+        ('port_terminal = "/dev/same"\nport_till = "/dev/same"', "uses already"),
+    ],
+)
+def test_ports_that_make_no_sense_are_named(ports: str, why: str) -> None:
+    with pytest.raises(ConfigError, match=why):
+        parse(TWO_LINES.replace('port = "/dev/one"', ports), "c.toml", dialects=DIALECTS)
+
+
+def test_a_printer_has_one_line() -> None:
+    text = TWO_LINES.replace('port = "/dev/one"', TWO).replace('"hypercom"', '"escpos"')
+    with pytest.raises(ConfigError, match="one line only"):
+        parse(text, "c.toml")

@@ -116,7 +116,7 @@ def test_a_modems_port_writes_what_fits_and_says_how_much(cable: Cable) -> None:
 def test_a_listener_looks_for_a_lost_port_after_a_pause_and_says_its_trouble_once(tmp_path: Path) -> None:
     till, said, tries = Till(tmp_path / "state", ("owner",)), io.StringIO(), []
 
-    def open_port() -> ListenPort:
+    def open_port(_path: str) -> ListenPort:
         tries.append(1)
         raise PortError("/dev/x: no such port: is the adapter plugged in?")
 
@@ -140,13 +140,13 @@ def test_receipts_that_are_never_understood_are_a_suspicion_until_one_is(
     dialect = make_dialect("escpos", DialectSettings(encoding="cp437"))  # the printer speaks GB18030
     line = LineSettings(cable.path)
     listener = Listener(
-        till.config.sources[0], "CNY", dialect, till.register, lambda: ListenPort(line), Log(said)
+        till.config.sources[0], "CNY", dialect, till.register, lambda _path: ListenPort(line), Log(said)
     )
     listener.open(0.0)
 
     def hear(text: str) -> None:
         os.write(cable.near, b"\x1b@" + text.encode("gb18030") + b"\x1dV\x00")
-        listener.readable(0.0, moment(0.0))
+        listener.readable(listener.lines[0], 0.0, moment(0.0))
 
     for number in range(4):
         hear(f"幸福超市\n应收 {number}\n")
@@ -181,7 +181,7 @@ class Scripted:
         return []
 
 
-def no_port() -> ListenPort:
+def no_port(_path: str) -> ListenPort:
     raise PortError("/dev/x: no such port")
 
 
@@ -234,14 +234,14 @@ def test_what_the_disk_did_not_take_before_the_end_is_said_to_be_lost(cable: Cab
     line = LineSettings(cable.path)
     dialect = make_dialect("escpos", DialectSettings())
     listener = Listener(
-        till.config.sources[0], "CNY", dialect, till.register, lambda: ListenPort(line), Log(said)
+        till.config.sources[0], "CNY", dialect, till.register, lambda _path: ListenPort(line), Log(said)
     )
     listener.open(0.0)
     till.register.connection.execute(
         "CREATE TEMP TRIGGER full BEFORE INSERT ON ledger BEGIN SELECT RAISE(ABORT, 'disk full'); END"
     )
     os.write(cable.near, b"\x1b@MARKET\nTOTAL 14.25\n\x1dV\x00")
-    listener.readable(0.0, moment(0.0))
+    listener.readable(listener.lines[0], 0.0, moment(0.0))
     assert listener.pending == 1
     listener.close(0.0, moment(0.0))
     assert "event_lost source=printer number=1" in said.getvalue()
@@ -254,7 +254,7 @@ class Plugs:
     def __init__(self, *octets: bytes) -> None:
         self._octets = list(octets)
 
-    def open(self) -> "Plugs":
+    def open(self, _path: str) -> "Plugs":
         return self
 
     def fileno(self) -> int:
@@ -293,11 +293,11 @@ def test_a_cable_pulled_in_a_second_copy_and_plugged_in_again_tells_no_second_sa
             source, "CNY", EscPos(DialectSettings()), till.register, plugs.open, Log(io.StringIO())
         )
         listener.open(0.0)
-        listener.readable(0.0, moment(0.0))
-        listener.readable(1.0, moment(1.0))
-        assert listener.line.port is None
+        listener.readable(listener.lines[0], 0.0, moment(0.0))
+        listener.readable(listener.lines[0], 1.0, moment(1.0))
+        assert listener.lines[0].port is None
         listener.tick(3.0, moment(3.0))
-        listener.readable(3.0, moment(3.0))
+        listener.readable(listener.lines[0], 3.0, moment(3.0))
         listener.tick(9.0, moment(9.0))
         entries = till.register.ledger.recent(9)
         assert {entry.transaction.amount_minor for entry in entries} == {12650}, cut

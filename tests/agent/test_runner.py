@@ -127,7 +127,7 @@ def test_an_adapter_that_is_pulled_and_put_back_is_heard_again(town: Town, till:
 
     town.at(0, pull)
     town.live(60)
-    assert town.listener.line.port is None
+    assert town.listener.lines[0].port is None
     town.source_there = True
     town.prints(slip("6.00", "000002"), 10)
     assert town.live(60, lambda: len(town.texts(OWNER)) == 2)

@@ -13,6 +13,7 @@ from tillbell_agent.listening import Listener
 from tillbell_agent.modem.session import ModemSettings, Session
 from tillbell_agent.modem_line import ModemLine
 from tillbell_agent.moment import Moment
+from tillbell_agent.pin_book import PinBook
 from tillbell_agent.pos.registry import DialectSettings, make_dialect
 from tillbell_agent.runner import Runner
 from tillbell_agent.shell.log import Log
@@ -123,9 +124,8 @@ class Town:
         )
         session = Session(self.clock.now, settings=ModemSettings())
         self.courier = Courier("sim1", session, register, log, jitter=lambda: 0.5)
-        self.modem = ModemLine(
-            "sim1", "/dev/nowhere-modem", self._open_modem, self.courier, log, lambda: None
-        )
+        book = PinBook(lambda: register.connection, "sim1", 0)
+        self.modem = ModemLine("sim1", "/dev/nowhere-modem", self._open_modem, self.courier, log, book)
         self.runner = Runner(
             [self.listener], [self.modem], register, NoControl(), self.clock, self, log, self._on_ready
         )
@@ -175,7 +175,7 @@ class Town:
     def _on_ready(self) -> None:
         self.ready_at = self.clock.now
 
-    def _open_source(self) -> SimPort:
+    def _open_source(self, _path: str) -> SimPort:
         if not self.source_there:
             raise PortError("/dev/nowhere-printer: no such port: is the adapter plugged in?", missing=True)
         return self.printer

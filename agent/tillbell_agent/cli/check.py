@@ -76,7 +76,9 @@ def examine(path: Path) -> Iterator[Finding]:
     for count, word in counts:
         if not count:
             yield Finding("warn", "configuration", f"there is no [[{word}]]: {_WITHOUT[word]}. Add one")
-    yield from (port_finding("source", source.name, source.port) for source in config.sources)
+    yield from (
+        port_finding("source", source.name, port) for source in config.sources for _, port in source.taps
+    )
     yield from (port_finding("modem", modem.name, modem.port) for modem in config.modems)
     yield from (pin_finding(modem.pin_file) for modem in config.modems if modem.pin_file)
     yield from text_findings(config)

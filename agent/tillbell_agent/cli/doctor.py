@@ -65,7 +65,8 @@ def gather(path: Path) -> doctor.Evidence:
     now = Clock(config.device.timezone).moment()
     status, trouble, absent = _ask(config.state_dir)
     lock = str(config.state_dir / _LOCK)
-    ports = [source.port for source in config.sources] + [modem.port for modem in config.modems]
+    ports = [port for source in config.sources for _, port in source.taps]
+    ports += [modem.port for modem in config.modems]
     paths = [port for port in ports if "://" not in port]
     holders = who_holds([*paths, lock])
     store = store_health.examine(config.state_dir, now.unix, now.unix - _DAY_S)

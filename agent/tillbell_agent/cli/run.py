@@ -87,9 +87,9 @@ class _RealWorld:
     def profiles(self) -> tuple[Profile, ...]:
         return load_profiles()
 
-    def open_source(self, source: SourceConfig) -> ListenPort:
+    def open_source(self, source: SourceConfig, port: str) -> ListenPort:
         return ListenPort(
-            LineSettings(source.port, source.baudrate, source.bytesize, source.parity, source.stopbits)
+            LineSettings(port, source.baudrate, source.bytesize, source.parity, source.stopbits)
         )
 
     def open_modem(self, modem: ModemConfig) -> TalkPort:

@@ -40,6 +40,7 @@ MAX_TAIL_LINES = (
 BLANK_LINES_HINT = 4
 
 _UNREADABLE = "\ufffd"
+_BLANK = f" {_UNREADABLE}"
 _DIGITS = frozenset(b"0123456789")
 _DIGITISH = frozenset(b"0123456789.,")
 _DAMAGED_DIGITS = frozenset(b"\x11\x12\x13\x14\x15\x16\x17\x18\x19")  # a digit with one bit lost
@@ -144,7 +145,9 @@ class EscPos:
         if data:
             self._last_heard = now
         for token in self._tokenizer.feed(data):
-            events += self._on_kind[token.kind](token) or ()
+            told = self._on_kind[token.kind](token)
+            if told:
+                events += told
         return events
 
     def next_deadline(self) -> float | None:
@@ -153,8 +156,9 @@ class EscPos:
         return self._last_heard + self._idle_s if busy and self._last_heard is not None else None
 
     def tick(self, now: float) -> list[DialectEvent]:
-        deadline = self.next_deadline()
-        return self._fall_silent() if deadline is not None and now >= deadline else []
+        if self._last_heard is None or now < self._last_heard + self._idle_s:
+            return []  # as for most of the pieces that a line brings
+        return self._fall_silent() if self.next_deadline() is not None else []
 
     def close(self, now: float) -> list[DialectEvent]:  # noqa: ARG002
         """The line breaks: nobody hears the end of this job, and what comes next may begin anywhere."""
@@ -216,11 +220,14 @@ class EscPos:
             self._line_text += text
 
     def _end_line(self) -> None:
+        if not (self._line or self._line_text):
+            self._doubt = False
+            return
         self._stretch("")
         text, doubt, self._line_text, self._doubt = self._line_text, self._doubt, "", False
         if doubt and text[-1:].isdigit() and not _WHOLE_NUMBER.search(text):
             text += _UNREADABLE  # its last digit may be missing
-        if not text.strip(f" {_UNREADABLE}"):
+        if not text.strip(_BLANK):
             return
         if self._beginning_heard:
             self._paper.add(text)

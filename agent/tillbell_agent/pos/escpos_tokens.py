@@ -11,7 +11,8 @@ falls silent is given up by ``abandon``. So no octets make the tokenizer deaf fo
 
 import re
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
+from typing import NamedTuple
 
 from tillbell_agent.pos.escpos_commands import (
     NOT_THIS_COMMAND,
@@ -35,7 +36,7 @@ _INCOMPLETE = -1
 _PREFIXES = frozenset(b"\x10\x1b\x1c\x1d")
 
 
-class TokenKind(Enum):
+class TokenKind(StrEnum):
     """What a token is. The four single controls print or move; CONTROL is every other one, which does nothing."""
 
     TEXT = "text"
@@ -48,16 +49,20 @@ class TokenKind(Enum):
     UNKNOWN = "unknown"
 
 
-_SINGLES = {9: TokenKind.HT, 10: TokenKind.LF, 12: TokenKind.FF, 13: TokenKind.CR}
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """``head``: the text or controls themselves, or a command's octets up to its data; ``octets``: all of them."""
 
     kind: TokenKind
     head: bytes
     octets: int
+
+
+_SINGLES = {
+    9: Token(TokenKind.HT, b"\t", 1),
+    10: Token(TokenKind.LF, b"\n", 1),
+    12: Token(TokenKind.FF, b"\f", 1),
+    13: Token(TokenKind.CR, b"\r", 1),
+}
 
 
 @dataclass(slots=True)
@@ -105,10 +110,13 @@ class EscPosTokenizer:
         while at < end:
             if self._body is not None:
                 after = self._skip(self._body, data, at, tokens)
+            elif (single := _SINGLES.get(data[at])) is not None:
+                tokens.append(single)
+                after = at + 1
             elif data[at] in _PREFIXES:
                 after = self._command(data, at, tokens)
             else:
-                after = self._plain(data, at, tokens)
+                after = self._run(data, at, tokens)
             if after == _INCOMPLETE:
                 self._held = data[at:]
                 break
@@ -116,17 +124,13 @@ class EscPosTokenizer:
         return tokens
 
     @staticmethod
-    def _plain(data: bytes, at: int, tokens: list[Token]) -> int:
-        kind = _SINGLES.get(data[at])
-        if kind is not None:
-            tokens.append(Token(kind, data[at : at + 1], 1))
-            return at + 1
-        run = _TEXT.match(data, at)
-        kind = TokenKind.TEXT
+    def _run(data: bytes, at: int, tokens: list[Token]) -> int:
+        run, kind = _TEXT.match(data, at), TokenKind.TEXT
         if run is None:
             run, kind = _CONTROL.match(data, at), TokenKind.CONTROL
         assert run is not None, "every octet is text, a single, a prefix or a control"
-        tokens.append(Token(kind, run.group(), run.end() - at))
+        head = run.group()
+        tokens.append(Token(kind, head, len(head)))
         return run.end()
 
     def _command(self, data: bytes, at: int, tokens: list[Token]) -> int:

@@ -7,14 +7,17 @@ import random
 import sqlite3
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 
 from tillbell_agent.ledger import Entry
-from tillbell_agent.outbox import State
+from tillbell_agent.outbox import Message, State
 from tillbell_agent.sim.installation.chapter import Chapter, ledger_faults, message_faults, text_faults
 from tillbell_agent.sim.installation.shop import Shop
 from tillbell_agent.sim.installation.till import Job
-from tillbell_agent.sim.installation.world import World
+from tillbell_agent.sim.installation.world import BEGAN, World
+from tillbell_agent.sim.modem_core import Power
+from tillbell_agent.store_health import quick_check
 from tillbell_protocol.event import Transaction
 from tillbell_protocol.pairing import SecretKey
 from tillbell_protocol.receiver import CounterReusedError, Receiver
@@ -27,6 +30,7 @@ from tillbell_protocol.sms.tpdu import SmsDeliver
 # and its judgement when a disk has refused meanwhile.
 _RECENT = (6, 40)
 _ALL = 1_000_000
+_LOOK_S = 600.0
 # A month of a busy shop, its messages and its log.
 _MOST_STORE_OCTETS = 20_000_000
 _ERASURE_EVERY = 10
@@ -45,6 +49,7 @@ class Book:
     chains: list[bytes] = field(default_factory=list)
     least_tries: int = 3
     texted: list[str] = field(default_factory=list)
+    able_at: list[float] = field(default_factory=list)  # looked every _LOOK_S: it could send then
     chapter: Chapter = field(default_factory=Chapter)
     unsent: set[int | None] = field(default_factory=set)
     rescued_by: int = 0  # the last start of the agent that found a damaged store
@@ -60,12 +65,14 @@ class Audit:
     books: dict[str, Book] = field(default_factory=dict)
     planted: list[str] = field(default_factory=list)
     opened: int = 0
+    unread: int = 0  # stores that a lost page keeps from being judged at the end
     contradicting: set[tuple[bytes, int]] = field(default_factory=set)  # heard, and not counted by a receiver
     receiver: Receiver = field(init=False)
     reassembler: Reassembler = field(default_factory=lambda: Reassembler(1000, 3 * 86_400.0))
 
     def __post_init__(self) -> None:
         self.receiver = Receiver(self.secret)
+        self.world.at(_LOOK_S, self._look)
         self.world.radio.on_segment = self._arrived
 
     def add(self, shop: Shop) -> None:
@@ -175,10 +182,9 @@ class Audit:
     def store_ends(self, shop: Shop, *, rescued: bool) -> None:
         """Its store is about to be put back, or to lose a page: what it has now must hold, and another chapter begins."""
         book = self.books[shop.plan.name]
-        if shop.agent is not None:
-            with shop.disk.at_peace():
-                self._close_chapter(book)
-                book.unsent |= self._unsent_on_record(book)
+        if shop.agent is not None and self._is_sound(book):
+            self._close_chapter(book)
+            book.unsent |= self._unsent_on_record(book)
         book.chains, book.texted = [], []
         book.replaced += 1
         book.chapter = Chapter(self.world.now, rescued or book.chapter.rescued)  # a copy may be a damaged one
@@ -231,8 +237,41 @@ class Audit:
         self._check_counters()
         self._check_gaps()
 
+    def _look(self) -> None:
+        """Which shops could send now: an agent runs, its disk takes, there is a network."""
+        for book in self.books.values():
+            machine = book.shop.machine
+            registered = machine.commands.stat == 1 and machine.power is Power.ON
+            if book.shop.agent is not None and book.shop.disk.refuses is None and registered:
+                book.able_at.append(self.world.now)
+        self.world.at(_LOOK_S, self._look)
+
+    def _able_s(self, book: Book, message: Message) -> float:
+        """For how long a message could have been sent; its dates follow where the shop's clock is set."""
+        began = message.created_at - BEGAN.timestamp()
+        ended = began + message.expires_at - message.created_at
+        return _LOOK_S * sum(began <= at <= ended for at in book.able_at)
+
+    def _is_sound(self, book: Book) -> bool:
+        """Whether the whole store can be read. A lost page may lie where the agent has not looked since."""
+        agent = book.shop.agent
+        assert agent is not None
+        with book.shop.disk.at_peace():
+            try:
+                problems = quick_check(agent.register.connection)
+            except sqlite3.DatabaseError as error:
+                problems = (str(error),)
+        if problems and not book.chapter.rescued:
+            self._fault(book.shop, f"the store is damaged: {problems[0]}")
+        return not problems
+
     def _close_shop(self, book: Book) -> None:
         assert book.shop.agent is not None
+        if book.least_tries < 2:
+            self._fault(book.shop, f"only {book.least_tries} tries of the PIN were left")
+        if not self._is_sound(book):
+            self.unread += 1
+            return
         register = book.shop.agent.register
         self._close_chapter(book)
         states = Counter(message.state for message in register.outbox.recent(_ALL))
@@ -244,8 +283,6 @@ class Audit:
         for words in book.texted:
             if words not in read:
                 self._fault(book.shop, f"a text to the shop was never read whole: {words[:20]}")
-        if book.least_tries < 2:
-            self._fault(book.shop, f"only {book.least_tries} tries of the PIN were left")
 
     def _close_chapter(self, book: Book) -> None:
         """The ledger, the messages and the texts of one store agree with each other."""
@@ -264,7 +301,7 @@ class Audit:
         ]
         for words in chain(
             ledger_faults(chapter, entries, shop.clock.zone),
-            message_faults(chapter, entries, messages),
+            message_faults(chapter, entries, messages, partial(self._able_s, book)),
             text_faults(chapter, entries, messages, shown),
         ):
             self._fault(shop, words)
@@ -323,6 +360,8 @@ class Audit:
                 self._fault(
                     book.shop, f"headquarters misses {len(missing)} counters, the network lost {lost}"
                 )
+            if not self._is_sound(book):
+                continue
             recorded = self._unsent_on_record(book) | book.unsent
             used = sorted(counter for kid, counter in handed_in if kid == pairing.keys.kid)
             for counter in unsent:

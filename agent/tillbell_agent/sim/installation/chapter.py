@@ -5,7 +5,7 @@ on its own: the one that goes, just before it goes, and the one that comes, from
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 
@@ -16,6 +16,8 @@ from tillbell_agent.sim.network import Shown
 from tillbell_protocol.event import MONEY_SIGN, Kind, Transaction
 
 _Day = tuple[str, str]
+# A backlog of two days leaves within half an hour; SIMs that are barred or empty for hours may stand before that.
+_ENOUGH_S = 12 * 3600.0
 
 
 @dataclass(slots=True)
@@ -74,8 +76,16 @@ def _total_faults(chapter: Chapter, own: Sequence[Entry], zone: tzinfo) -> Itera
             return
 
 
-def message_faults(chapter: Chapter, entries: Sequence[Entry], messages: Sequence[Message]) -> Iterator[str]:
-    """Who is owed a notice has one message for it; none was ended by nobody."""
+def message_faults(
+    chapter: Chapter,
+    entries: Sequence[Entry],
+    messages: Sequence[Message],
+    able: Callable[[Message], float],
+) -> Iterator[str]:
+    """Who is owed a notice has one message for it; none was ended by nobody.
+
+    ``able``: for how many seconds of a message's life it could have been sent.
+    """
     by_entry: dict[int | None, list[Message]] = {}
     for message in messages:
         by_entry.setdefault(message.ledger_id, []).append(message)
@@ -88,8 +98,8 @@ def message_faults(chapter: Chapter, entries: Sequence[Entry], messages: Sequenc
         said = message.last_answer or ""
         if message.state is State.REFUSED and not said.startswith("status report"):
             yield f"message {message.id} was refused, which nobody did: {said}"
-        if message.state is State.EXPIRED:
-            yield f"message {message.id} expired, though the network was back in time"
+        if message.state is State.EXPIRED and able(message) >= _ENOUGH_S:
+            yield f"message {message.id} expired, though the network was there for {able(message) / 3600:.0f} hours"
 
 
 def text_faults(

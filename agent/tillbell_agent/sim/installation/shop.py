@@ -120,7 +120,7 @@ class Shop:
 
     # What the agent asks of the world.
 
-    def open_source(self, _source: SourceConfig) -> SimPort:
+    def open_source(self, _source: SourceConfig, _port: str) -> SimPort:
         return self.source.open()
 
     def open_modem(self, _modem: ModemConfig) -> SimModemPort:

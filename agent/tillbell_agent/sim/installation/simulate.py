@@ -13,10 +13,12 @@ import os
 import re
 import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from pathlib import Path
 
 from tillbell_agent.sim.installation.incidents import RATES
 from tillbell_agent.sim.installation.run import Outcome, run_seed
@@ -69,12 +71,22 @@ def _tell(outcome: Outcome, number: int, of: int, args: argparse.Namespace) -> N
 
 
 def _outcomes(seeds: list[int], args: argparse.Namespace) -> Iterator[Outcome]:
-    run = partial(run_seed, days=args.days, shops=args.shops)
+    run = partial(_run, days=args.days, shops=args.shops)
     if args.jobs == 1 or len(seeds) == 1:
         yield from map(run, seeds)
         return
     with ProcessPoolExecutor(args.jobs) as workers:
         yield from workers.map(run, seeds)
+
+
+def _run(seed: int, days: float, shops: int) -> Outcome:
+    """A seed that ends the simulation itself is a fault like others, and the next seed has its turn."""
+    try:
+        return run_seed(seed, days, shops=shops)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told with its seed
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        words = f"the run itself ended in {where.name}, {Path(where.filename).name}: {type(error).__name__}: {error}"
+        return Outcome(seed, days, [words], 0, 0, 0, 0, Counter(), 0.0, "")
 
 
 def _one(args: argparse.Namespace) -> int:
@@ -140,6 +152,7 @@ def _summary(
             "took_s": round(took_s, 1),
             "faults": {outcome.seed: outcome.faults for outcome in outcomes if outcome.faults},
             "incidents": dict(sorted(struck.items())),
+            "unread": sum(outcome.unread for outcome in outcomes),
             "never": never,
         }
         print(json.dumps(told, ensure_ascii=False, indent=2))
@@ -149,6 +162,8 @@ def _summary(
     )
     for name in sorted(RATES):
         print(f"    {struck[name]:6d} {name}")
+    unread = sum(outcome.unread for outcome in outcomes)
+    print(f"{unread} stores could not be judged at the end: a lost page kept them from being read")
     if never:
         print(f"these never struck: {', '.join(never)}")
     print(f"{faults} faults")

@@ -1,0 +1,199 @@
+"""The ``transbank`` dialect: answers of Transbank's terminals in Chile become transactions.
+
+After the vendor's public reference ("Protocolo de Comunicación Caja - POS", POS Integrado and POS Autoservicio) and its
+SDKs. One answer holds all of a transaction, so one line is enough. Function codes decide, not who speaks: 0210 and 0271
+are sales, 1210 an annulment, 0510 a close; last sales (0250, 0260), history (0261), totals and progress tell nothing.
+
+Limits. An answer to an annulment holds no amount, and neither does its request: it is told without one, with the
+operation that it annuls. Vouchers, accounts, shares, tips and change are not read.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+
+from tillbell_agent.pos.dialect import (
+    Desynced,
+    DialectEvent,
+    Ignored,
+    Line,
+    SettlementHeard,
+    TransactionCompleted,
+)
+from tillbell_agent.pos.repeats import Repeats
+from tillbell_agent.pos.settings import DialectSettings, unknown_name
+from tillbell_agent.pos.stx_etx import ACK, BothEnds
+from tillbell_protocol.event import Kind, Settlement, Transaction
+from tillbell_protocol.pan import TruncatedPan, scrub
+
+FRAMING = (
+    "STX payload ETX LRC, the LRC over payload and ETX; ACK (06) or NAK (15) follow each frame. The payload is text: a "
+    "function code of four digits, then columns between vertical bars. After a NAK, or ten seconds without an ACK, the "
+    "terminal says its answer again, twice at most."
+)
+FIELDS: Mapping[str, str] = MappingProxyType(
+    {
+        "function code": "what kind of event it is",
+        "response code": "result_code; 0 or 00 is approved, another one declined",
+        "commerce code, provider's code": "merchant_id; of a sale with several codes the provider's",
+        "terminal ID": "terminal_id",
+        "ticket": "receipt_no, card numbers in it masked",
+        "authorization code": "auth_code",
+        "amount": "amount_minor, as sent: whole pesos",
+        "last 4 digits": "card; of a longer number its last four digits",
+        "operation number": "stan; of an annulment original_ref",
+        "card type": "method: credit or debit",
+        "card brand": "scheme",
+        "date, time": "terminal_time; ddmmyyyy or yyyymmdd",
+        "account number": "dropped: it may be a card's",
+        "accounting date, shares, employee, tip, change": "dropped",
+        "voucher": "dropped: it holds the card's and holder's lines",
+    }
+)
+UNKNOWN_ON_ONE_LINE = "Nothing more than on two: the amount of an annulment stands on neither line."
+LAYOUTS: Mapping[str, str] = MappingProxyType(
+    {
+        "auto": "whichever columns hold a date and a time",
+        "integrado": "POS Integrado: shares before the card's digits, date and time in columns 16 and 17",
+        "autoservicio": "POS Autoservicio: the card's digits behind the amount, date and time in columns 14 and 15",
+    }
+)
+LINE_DEFAULTS = "115200 8N1 (integrado), 19200 8N1 (autoservicio)"
+
+MAX_PAYLOAD_OCTETS = 8192  # a voucher has two copies of some forty lines of forty characters
+REPEATS_S = 25.0  # two repetitions, ten seconds apart
+_COLUMNS = 22
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """In which columns of an answer to a sale stands what the layouts place differently; the function code is 0."""
+
+    last4: int
+    operation: int
+    card_type: int
+    brand: int
+    date: int
+    time: int
+    provider: int | None
+
+
+_LAYOUTS = {
+    "integrado": _Layout(9, 10, 11, 14, 15, 16, 21),
+    "autoservicio": _Layout(7, 8, 9, 12, 13, 14, None),
+}
+_REQUESTS = frozenset("0070 0080 0100 0200 0270 0280 0300 0500 0700 0800 1200".split())
+_TELL_NOTHING = {
+    "0250": "last sale",
+    "0260": "last sale or history",
+    "0261": "history",
+    "0710": "totals",
+    "0810": "keys",
+    "0900": "progress",
+    "1080": "initialisation",
+}
+_METHODS = {"CR": "credit", "DB": "debit"}
+_SCHEMES = {
+    "VI": "visa", "MC": "mastercard", "AX": "amex", "DC": "diners", "DB": "Redcompra", "CA": "Cabal", "TP": "Presto",
+    "MG": "Magna", "TM": "Mas", "RP": "Ripley", "EX": "Extra", "TC": "CMR",
+}  # fmt: skip
+_FUNCTION = re.compile(r"[0-9]{4}(?:\||$)")
+# None of these has room for a card number.
+_TERMINAL: Final = re.compile(r"[0-9A-Za-z]{1,8}")
+_COMMERCE: Final = re.compile(r"[0-9]{1,12}")
+_AUTHORIZATION: Final = re.compile(r"[0-9A-Za-z]{1,8}")
+_OPERATION: Final = re.compile(r"[0-9]{1,6}")
+_RESPONSE: Final = re.compile(r"[0-9]{1,3}")
+_AMOUNT: Final = re.compile(r"[0-9]{1,12}")
+_LAST4: Final = re.compile(r"[0-9]{4}")
+_TICKET: Final = re.compile(r"[ -~]{1,20}")
+_DATE: Final = re.compile(r"[0-9]{8}")
+_TIME: Final = re.compile(r"[0-9]{6}")
+
+
+class Transbank:
+    """One terminal, heard on one line or two. A ``Dialect``."""
+
+    def __init__(self, settings: DialectSettings) -> None:
+        if settings.layout not in LAYOUTS:
+            raise unknown_name("layout", settings.layout, LAYOUTS)
+        self._layout = _LAYOUTS.get(settings.layout)
+        self._currency = settings.currency
+        self._ends = BothEnds(MAX_PAYLOAD_OCTETS, settings.idle_s)
+        self._repeats = Repeats(REPEATS_S)
+        self._answers: dict[str, Callable[[list[str]], DialectEvent]] = {
+            "0210": self._sale,
+            "0271": self._sale,
+            "1210": self._annulment,
+            "0510": _close,
+        }
+
+    def receive_data(self, data: bytes, now: float, line: Line = Line.TERMINAL) -> list[DialectEvent]:
+        events = self.tick(now)
+        for heard in self._ends.feed(data, now, line):
+            if len(heard) > 1:
+                events += self._payload(heard.decode("latin-1"), now, line)
+            elif heard == ACK:
+                self._repeats.acknowledged(line)
+        return events
+
+    def next_deadline(self) -> float | None:
+        return self._ends.next_deadline()
+
+    def tick(self, now: float) -> list[DialectEvent]:
+        return self._ends.tick(now)
+
+    def close(self, now: float) -> list[DialectEvent]:  # noqa: ARG002
+        self._repeats.forget()
+        return self._ends.abandon()
+
+    def _payload(self, payload: str, now: float, line: Line) -> list[DialectEvent]:
+        if _FUNCTION.match(payload) is None:
+            return [Desynced(len(payload), "a frame without a function code")]
+        columns = payload.split("|")
+        columns += [""] * (_COLUMNS - len(columns))
+        function = columns[0]
+        if function in self._answers:
+            event = self._answers[function](columns)
+            return [Ignored("repetition") if self._repeats.is_repeated(event, now) else event]
+        if function in _REQUESTS:
+            self._repeats.asked(line)
+            return []
+        return [Ignored(_TELL_NOTHING.get(function, "another function"))]
+
+    def _sale(self, columns: list[str]) -> DialectEvent:
+        result = _said(_RESPONSE, columns[1])
+        if result is None:
+            return Ignored("no response code")
+        layout = self._layout or _layout_of(columns)
+        amount = _said(_AMOUNT, columns[6])
+        transaction = Transaction(
+            Kind.DECLINED if int(result) else Kind.SALE,
+            amount_minor=None if amount is None else int(amount),
+            currency=self._currency,
+            receipt_no=_ticket(columns[4]),
+            auth_code=_said(_AUTHORIZATION, columns[5]),
+            terminal_id=_said(_TERMINAL, columns[3]),
+            merchant_id=_said(_COMMERCE, columns[2]),
+            result_code=result,
+        )
+        return _completed(transaction if layout is None else _with_columns(transaction, columns, layout))
+
+    def _annulment(self, columns: list[str]) -> DialectEvent:
+        result = _said(_RESPONSE, columns[1])
+        if result is None:
+            return Ignored("no response code")
+        return _completed(
+            Transaction(
+                Kind.DECLINED if int(result) else Kind.VOID,
+                currency=self._currency,
+                auth_code=_said(_AUTHORIZATION, columns[4]),
+                terminal_id=_said(_TERMINAL, columns[3]),
+                merchant_id=_said(_COMMERCE, columns[2]),
+                result_code=result,
+                original_ref=_said(_OPERATION, columns[5]),
+            )
+        )
