@@ -34,7 +34,7 @@ VERBS = {
     "pairings": "a recipient's devices, what is missing, what was refused",
     "expand": "sealed messages as standard COSE",
     "pdu": "explain an SMS TPDU",
-    "sim pos": "a simulated terminal that prints receipts",
+    "sim pos": "a simulated terminal and till",
     "sim modem": "a simulated GSM modem with its network",
 }
 _HELP = frozenset({"-h", "--help", "help"})
