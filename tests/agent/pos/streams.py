@@ -18,7 +18,7 @@ Step = tuple[float, Line, bytes]
 FEEDS = ("whole", "byte by byte", "random chunks", "noise before")
 # No terminal says this; it holds the control octets that frames are made of.
 NOISE = bytes.fromhex("00ff7e0205 4142 1003 15 06 1c 0310 02 c5 7f 04")
-QUIET_S = 120.0  # longer than any dialect waits for anything
+QUIET_S = 400.0  # longer than any dialect waits for anything, a customer who looks for a card included
 _MOST_TICKS = 50
 
 
@@ -155,10 +155,6 @@ def _value(event: TransactionCompleted, key: str, wanted: Any) -> Any:
 def say_everything(events: Iterable[DialectEvent]) -> str:
     """Everything that events hold, for looking whether something is in it that must not be."""
     return "\n".join(map(repr, events))
-
-
-def seconds_later(steps: Iterable[Step], seconds: float) -> list[Step]:
-    return [(t + seconds, line, octets) for t, line, octets in steps]
 
 
 def cut_at(steps: list[Step], octet: int) -> list[Step]:

@@ -22,10 +22,11 @@ from streams import (
     cut_at,
     hear,
     say_everything,
-    seconds_later,
     told,
     vectors,
 )
+
+from tillbell_agent.pos.dialect import TransactionCompleted
 
 # Cut sessions are many: of a long stream every octet of its beginning and end, and some between.
 _EVERY_OCTET = 400
@@ -118,10 +119,16 @@ def test_a_stream_cut_anywhere_keeps_no_good_one_from_being_heard(
         dialect = family.make(entry)
         start = cut_at(steps, cut)
         after = (start[-1][0] if start else 0.0) + QUIET_S
-        heard = told(hear(dialect, start + seconds_later(behind, after)))
+        if _hold_a_key_of(told(hear(dialect, start)), alone):
+            continue  # the same transaction, told already, and perhaps more was known of it
+        heard = told(hear(dialect, behind, start=after))
         assert [each.transaction for each in heard[-len(alone) :]] == [each.transaction for each in alone], (
             cut
         )
+
+
+def _hold_a_key_of(some: list[TransactionCompleted], others: list[TransactionCompleted]) -> bool:
+    return bool({each.key for each in some} & {each.key for each in others} - {None})
 
 
 def _tells_a_sale(family: Family, good: dict[str, Any], entry: dict[str, Any]) -> bool:
