@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tillbell_agent.pos.partial_time import PartialTime
+from tillbell_protocol.event import Settlement
 from tillbell_protocol.pan import TruncatedPan
 
 _Span = tuple[int, int]  # first position, characters
@@ -51,6 +52,8 @@ _ANSWERS: Final[Mapping[str, tuple[_Span, Mapping[str, _Span]]]] = {
 _HOST_AMOUNT: Final = (75, 8)  # of an ``E`` that answers ``X``; only that has 92 characters
 _EXTENDED = range(92, 131)
 _REVERSAL = 84  # an ``E`` that answers ``S`` or ``Q``; only that has 84 characters
+_CLOSURE: Final = 44  # characters of a closed session; the request for it has 26
+_POS_TOTAL: Final = (13, 16)
 # Where the result is not "00", a text stands in the place of the card's fields; these stand behind it.
 _ALWAYS: Final = frozenset({"stan", "online", "amount"})
 APPROVED = "00"
@@ -98,7 +101,9 @@ def read_request(message: bytes) -> Request | None:
     if letter is None or fields is None or (letter == "S" and not message[10:].isdigit()):
         return None  # an ``S`` of the terminal is a piece of a receipt
     cut = {name: _cut(message, span) for name, span in fields.items()}
-    return Request(letter, _number(_cut(message, (1, 8))), _amount(cut.get("amount")), _number(cut.get("original")))
+    return Request(
+        letter, _number(_cut(message, (1, 8))), _amount(cut.get("amount")), _number(cut.get("original"))
+    )
 
 
 def read_answer(message: bytes) -> Answer | None:
@@ -115,6 +120,15 @@ def read_answer(message: bytes) -> Answer | None:
     if letter == "e" and result != APPROVED:
         cut.pop("amount", None)
     return _answer(letter, message, result, cut)
+
+
+def read_closure(message: bytes, currency: str) -> Settlement | None:
+    """A session that was closed, with the terminal's own total; None for all else."""
+    total = _cut(message, _POS_TOTAL)
+    if letter_of(message) != "C" or len(message) < _CLOSURE or _cut(message, (11, 2)) != APPROVED:
+        return None
+    amount = int(total) if total.isascii() and total.isdigit() else None
+    return Settlement(_number(_cut(message, (1, 8))), amount_minor=amount, currency=currency)
 
 
 def _answer(letter: str, message: bytes, result: str, cut: Mapping[str, str]) -> Answer:
