@@ -24,6 +24,7 @@ class Row:
 DIALECTS: Mapping[str, Row] = {
     "escpos": Row("tillbell_agent.pos.escpos", "EscPos", two_lines=False),
     "ecr17": Row("tillbell_agent.pos.ecr17", "Ecr17"),
+    "zvt": Row("tillbell_agent.pos.zvt", "Zvt"),
 }
 
 
