@@ -24,6 +24,8 @@ class Row:
 DIALECTS: Mapping[str, Row] = {
     "escpos": Row("tillbell_agent.pos.escpos", "EscPos", two_lines=False),
     "ecr17": Row("tillbell_agent.pos.ecr17", "Ecr17"),
+    "hypercom": Row("tillbell_agent.pos.hypercom", "Hypercom"),
+    "transbank": Row("tillbell_agent.pos.transbank", "Transbank"),
     "zvt": Row("tillbell_agent.pos.zvt", "Zvt"),
 }
 
