@@ -21,7 +21,7 @@ class Framer:
 
     def __init__(self, max_octets: int) -> None:
         """``max_octets``: of the longest payload; ``held`` never has more than that and STX."""
-        self._max = max_octets + 1
+        self._max = max_octets + 1  # with STX
         self._searched = 0  # octets of ``held`` in which no ETX stands
         self.held = bytearray()
         self.skipped = 0
@@ -32,24 +32,28 @@ class Framer:
         heard: list[bytes] = []
         while (etx := self.held.find(ETX, self._searched)) >= 0:
             stx = self.held.rfind(STX, 0, etx)
-            if stx >= 0 and etx + 1 == len(self.held):
-                self._searched = etx  # its LRC is still to come
+            if stx < 0 or not _SHORTEST < etx - stx <= self._max:
+                heard += self._between(etx + 1)
+                continue
+            heard += self._between(stx)
+            if etx + 1 == stx + len(self.held):
+                self._searched = etx - stx  # its LRC is still to come
                 return heard
-            heard += self._frame(stx, etx) if stx >= 0 else self._between(etx + 1)
+            heard += self._frame(etx - stx)
         return heard + self._keep_the_last_beginning()
 
     def abandon(self) -> None:
         """The frame that was begun is not continued."""
         self._between(len(self.held))
 
-    def _frame(self, stx: int, etx: int) -> list[bytes]:
-        payload = bytes(self.held[stx + 1 : etx])
-        check = self.held[etx + 1]
-        if _SHORTEST <= len(payload) < self._max and lrc(payload, ETX) == check:
-            heard = [*self._between(stx), payload]
-            del self.held[: etx + 2 - stx]
-            return heard
-        return self._between(etx + (1 if check == STX else 2))
+    def _frame(self, etx: int) -> list[bytes]:
+        """The frame at the front, whose ETX is at ``etx``, or what stands in a damaged one."""
+        payload, check = bytes(self.held[1:etx]), self.held[etx + 1]
+        if lrc(payload, ETX) != check:
+            return self._between(etx + (1 if check == STX else 2))
+        del self.held[: etx + 2]
+        self._searched = 0
+        return [payload]
 
     def _between(self, octets: int) -> list[bytes]:
         """Take ``octets`` from the front that are no frame: the handshakes among them count, the rest is skipped."""
@@ -61,7 +65,7 @@ class Framer:
 
     def _keep_the_last_beginning(self) -> list[bytes]:
         stx = self.held.rfind(STX)
-        begun = 0 <= stx and len(self.held) - stx <= self._max
+        begun = stx >= 0 and len(self.held) - stx <= self._max
         heard = self._between(stx if begun else len(self.held))
         self._searched = len(self.held)
         return heard

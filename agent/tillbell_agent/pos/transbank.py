@@ -10,7 +10,7 @@ operation that it annuls. Vouchers, accounts, shares, tips and change are not re
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final
@@ -197,3 +197,82 @@ class Transbank:
                 original_ref=_said(_OPERATION, columns[5]),
             )
         )
+
+
+def _close(columns: list[str]) -> DialectEvent:
+    result = _said(_RESPONSE, columns[1])
+    if result is None or int(result):
+        return Ignored("a close that failed")
+    terminal, merchant = _said(_TERMINAL, columns[3]), _said(_COMMERCE, columns[2])
+    return SettlementHeard(Settlement(terminal_id=terminal, merchant_id=merchant), None)
+
+
+def _with_columns(transaction: Transaction, columns: list[str], layout: _Layout) -> Transaction:
+    provider = _said(_COMMERCE, columns[layout.provider]) if layout.provider is not None else None
+    return replace(
+        transaction,
+        card=_card(columns[layout.last4].strip()),
+        terminal_time=_moment(columns[layout.date], columns[layout.time]),
+        stan=_said(_OPERATION, columns[layout.operation]),
+        method=_METHODS.get(columns[layout.card_type].strip()),
+        scheme=_SCHEMES.get(columns[layout.brand].strip()),
+        merchant_id=provider or transaction.merchant_id,
+    )
+
+
+def _layout_of(columns: list[str]) -> _Layout | None:
+    """The layout whose columns hold a date and a time, or else a kind of card. None: neither's do."""
+    layouts = _LAYOUTS.values()
+    for layout in layouts:
+        if _moment(columns[layout.date], columns[layout.time]) is not None:
+            return layout
+    return next((layout for layout in layouts if columns[layout.card_type].strip() in _METHODS), None)
+
+
+def _completed(transaction: Transaction) -> TransactionCompleted:
+    return TransactionCompleted(transaction, _key(transaction))
+
+
+def _key(transaction: Transaction) -> str | None:
+    """The terminal's own counter with an authorization, or its time to the second, tells a transaction for ever."""
+    operation = transaction.stan or transaction.original_ref
+    moment = transaction.terminal_time
+    if moment is None and (operation is None or transaction.auth_code is None):
+        return None
+    parts = (
+        transaction.terminal_id,
+        transaction.kind.word,
+        operation,
+        transaction.auth_code,
+        moment.isoformat() if moment else None,
+    )
+    return "|".join(part or "" for part in parts)
+
+
+def _said(pattern: re.Pattern[str], column: str) -> str | None:
+    """What a column holds, without the spaces around it; None where it is empty or holds something else."""
+    text = column.strip()
+    return text if pattern.fullmatch(text) else None
+
+
+def _ticket(column: str) -> str | None:
+    text = _said(_TICKET, column)
+    return None if text is None else scrub(text)
+
+
+def _card(column: str) -> TruncatedPan | None:
+    return TruncatedPan(column) if _LAST4.fullmatch(column) else TruncatedPan.from_printed(column)
+
+
+def _moment(date: str, time: str) -> datetime | None:
+    """ddmmyyyy or yyyymmdd: of a year from 2000 to 2099 only one of them is a date, since no month is the 20th."""
+    if not (_DATE.fullmatch(date) and _TIME.fullmatch(time)):
+        return None
+    hour, minute, second = int(time[:2]), int(time[2:4]), int(time[4:])
+    for day, month, year in ((date[:2], date[2:4], date[4:]), (date[6:], date[4:6], date[:4])):
+        if year.startswith("20"):
+            try:
+                return datetime(int(year), int(month), int(day), hour, minute, second)
+            except ValueError:
+                continue
+    return None

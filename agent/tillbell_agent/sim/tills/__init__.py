@@ -41,7 +41,9 @@ class Exchange:
 Exchanges = Callable[[int, datetime, str, frozenset[str]], Iterator[Exchange]]
 
 # Dialect → module with ``exchanges``. A new one is one row.
-TILLS: dict[str, str] = {}
+TILLS: dict[str, str] = {
+    "transbank": "tillbell_agent.sim.tills.transbank",
+}
 
 
 def exchanges_of(dialect: str) -> Exchanges:
