@@ -120,7 +120,7 @@ class FieldFinder:
         return LineShape(
             spans,
             bool(spans) and line.startswith(line[spans[0][0] : spans[0][1]]),
-            self._certain_title(low),
+            self._shapes_title(low),
             _SALES_PRICE.search(line) is not None,
             MASKED_CARD.search(line) is not None,
         )
@@ -145,29 +145,34 @@ class FieldFinder:
 
     def title(self, line: str, shape: LineShape) -> frozenset[str]:
         """The classes of a line that is a title; empty for any other line."""
-        return self._title(lower(line)) if shape.titles is None else shape.titles
+        if shape.titles is not None:
+            return shape.titles
+        low = lower(line)
+        first = self._title_word(low)
+        return self._title(low, first) if first else _NO_TITLE
 
-    def _certain_title(self, low: str) -> frozenset[str] | None:
+    def unknown(self, text: str) -> str:
+        """``text``, lowered, without the words of titles and their fillers."""
+        return self._fillers.without(lower(text))
+
+    def _shapes_title(self, low: str) -> frozenset[str] | None:
         """The title of a shape, or None where a 0 may deny it."""
-        return None if _ANY_DIGIT.search(low) and self._title_word(low) else self._title(low)
-
-    def _title_word(self, low: str) -> tuple[int, int, frozenset[str]] | None:
-        return None if _PRICE.search(low) or self._is_numbered(low) else self._titles.find(low)
-
-    def _title(self, low: str) -> frozenset[str]:
         first = self._title_word(low)
         if first is None:
             return _NO_TITLE
+        return None if _ANY_DIGIT.search(low) else self._title(low, first)
+
+    def _title_word(self, low: str) -> tuple[int, int, frozenset[str]] | None:
+        found = None if _PRICE.search(low) else self._titles.find(low)
+        return None if found is None or self._is_numbered(low) else found
+
+    def _title(self, low: str, first: tuple[int, int, frozenset[str]]) -> frozenset[str]:
         if not _LETTER.search(self._fillers.without(low)):
             return self._meant(low)
         start, _, classes = first
         declined = "declined" in classes and len(low) <= _DECLINE_LINE and not _is_denied(low, *first)
         alone = declined and not _LETTER.search(self._fillers.without(low[:start]))
         return frozenset({"declined"}) if alone else _NO_TITLE
-
-    def unknown(self, text: str) -> str:
-        """``text``, lowered, without the words of titles and their fillers."""
-        return self._fillers.without(lower(text))
 
     def _meant(self, low: str) -> frozenset[str]:
         """The classes of the title words that the line does not deny."""

@@ -54,7 +54,8 @@ class WordTree(Generic[_Meaning]):
         root = self._root
         for match in self._starts.finditer(low, at):
             start = match.start()
-            if low[start] in root and (found := self._longest(low, start)) is not None:
+            below = root.get(low[start])
+            if below is not None and (found := self._longest(low, start + 1, below)) is not None:
                 return start, *found
         return None
 
@@ -79,19 +80,22 @@ class WordTree(Generic[_Meaning]):
         cjk = f"(?<![{_CJK}])[{_CJK}]" if self._whole_cjk else f"[{_CJK}]"
         return re.compile(rf"(?<![^\W\d_{_CJK}])[^\W\d_{_CJK}]|{cjk}" + (f"|[{signs}]" if signs else ""))
 
-    def _longest(self, low: str, start: int) -> tuple[int, _Meaning] | None:
-        node, at, best, gap = self._root, start, None, 0
-        while at < len(low):
+    def _longest(self, low: str, at: int, node: dict[str, Any]) -> tuple[int, _Meaning] | None:
+        """The end and meaning of the longest word whose first character led to ``node``; ``at`` is behind it."""
+        best, gap, end = None, 0, len(low)
+        while True:
+            if gap == 0 and "" in node and not (at < end and self._touch(low[at - 1], low[at])):
+                best = at, node[""]
+            if at == end:
+                return best
             below = node.get(low[at])
             if below is not None:
-                node, at, gap = below, at + 1, 0
-                if "" in node and not (at < len(low) and self._touch(low[at - 1], low[at])):
-                    best = at, node[""]
+                node, gap = below, 0
             elif low[at] in _SEPARATORS and gap < _MAX_GAP:
-                at, gap = at + 1, gap + 1
+                gap += 1
             else:
-                break
-        return best
+                return best
+            at += 1
 
     def _touch(self, left: str, right: str) -> bool:
         """Whether two neighbours are one word."""
