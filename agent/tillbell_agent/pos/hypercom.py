@@ -25,6 +25,7 @@ from tillbell_agent.pos.dialect import (
     TransactionCompleted,
 )
 from tillbell_agent.pos.hypercom_frames import Framer, Message, read_message
+from tillbell_agent.pos.repeats import Repeats
 from tillbell_agent.pos.settings import DialectSettings, unknown_name
 from tillbell_protocol.event import Kind, Settlement, Transaction
 
@@ -58,6 +59,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "all others": "passed over unread: 31 expiry, D5 cardholder's name, D0 address, 02 text, EH cryptogram and the rest",
 }
 
+FRAME_QUIET_S = 2.0  # octets of a frame follow each other within milliseconds
 REQUEST_S = 300.0  # a customer may take minutes; a till that heard no answer by then has given up
 REPEAT_S = 15.0  # three tries, two seconds each, and slow terminals
 _SKIPPED_ENOUGH = 1000  # octets; a line that is never silent, at a wrong speed perhaps, must be told of too
@@ -106,11 +108,10 @@ class Hypercom:
             raise unknown_name("layout", settings.layout, LAYOUTS)
         self._layout = settings.layout
         self._currency = settings.currency
-        self._idle_s = settings.idle_s
         self._framers = {line: Framer() for line in Line}
         self._heard_at = dict.fromkeys(Line, 0.0)
         self._asked: Asked | None = None
-        self._answered: tuple[int, float] | None = None  # the last answer's hash, and when it was heard
+        self._repeats = Repeats(REPEAT_S)
 
     def receive_data(self, data: bytes, now: float, line: Line = Line.TERMINAL) -> list[DialectEvent]:
         """Hear ``data`` at ``now``. A tap of one line, or of both on one wire, is always the terminal's."""
@@ -121,53 +122,52 @@ class Hypercom:
         frames = framer.feed(data)
         if frames or framer.skipped >= _SKIPPED_ENOUGH:
             events += self._skipped(framer)
-        for frame in frames:
-            events += self._on_frame(frame, now)
-        return events
+        return events + self._on_frames(frames, line, now)
 
     def next_deadline(self) -> float | None:
-        waiting = [self._heard_at[line] + self._idle_s for line, framer in self._framers.items() if framer]
+        waiting = [self._heard_at[line] + FRAME_QUIET_S for line, framer in self._framers.items() if framer]
         return min(waiting, default=None)
 
     def tick(self, now: float) -> list[DialectEvent]:
         events: list[DialectEvent] = []
         for line, framer in self._framers.items():
-            if framer and now >= self._heard_at[line] + self._idle_s:
-                events += self._give_up(framer, now)
+            if framer and now >= self._heard_at[line] + FRAME_QUIET_S:
+                events += self._give_up(line, now)
         return events
 
     def close(self, now: float) -> list[DialectEvent]:
         """The cable is pulled: who speaks next has another request in mind."""
-        events = [event for framer in self._framers.values() for event in self._give_up(framer, now)]
-        self._asked = self._answered = None
+        events = [event for line in Line for event in self._give_up(line, now)]
+        self._asked = None
+        self._repeats.forget()
         return events
 
-    def _give_up(self, framer: Framer, now: float) -> list[DialectEvent]:
+    def _give_up(self, line: Line, now: float) -> list[DialectEvent]:
+        framer = self._framers[line]
         frames = framer.give_up()
-        events = self._skipped(framer)
-        for frame in frames:
-            events += self._on_frame(frame, now)
-        return events
+        return self._skipped(framer) + self._on_frames(frames, line, now)
+
+    def _on_frames(self, frames: list[bytes], line: Line, now: float) -> list[DialectEvent]:
+        return [event for frame in frames for event in self._on_frame(frame, line, now)]
 
     def _skipped(self, framer: Framer) -> list[DialectEvent]:
         skipped = framer.count_skipped()
         return [Desynced(skipped, "no whole frame, or its LRC is wrong")] if skipped else []
 
-    def _on_frame(self, data: bytes, now: float) -> list[DialectEvent]:
+    def _on_frame(self, data: bytes, line: Line, now: float) -> list[DialectEvent]:
         message = read_message(data, self._layout)
         if message is None:
             return [Ignored("a header of another layout")]
         if message.answer:
             return self._on_answer(message, hash(data), now)
-        fields = message.fields
-        invoice = read.reference(fields.get(b"65"), 12)
-        self._asked = Asked(message.code, read.amount(fields.get(b"40")), invoice, fields.get(b"T2"), now)
-        self._answered = None
+        get = message.fields.get
+        invoice = read.reference(get(b"65"), 12)
+        self._asked = Asked(message.code, read.amount(get(b"40")), invoice, get(b"T2"), now)
+        self._repeats.asked(line)
         return []
 
     def _on_answer(self, message: Message, digest: int, now: float) -> list[DialectEvent]:
-        before, self._answered = self._answered, (digest, now)
-        if before is not None and before[0] == digest and now - before[1] <= REPEAT_S:
+        if self._repeats.is_repeated(digest, now):
             return [Ignored("repeated frame")]
         if message.code in _HEARTBEATS:
             return []

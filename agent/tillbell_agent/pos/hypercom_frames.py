@@ -84,7 +84,7 @@ class Framer:
         end = start + length + _AROUND
         if len(self._buffer) - start < 3 or end > len(self._buffer):
             return _WAIT
-        if self._buffer[end - 2] != _ETX or lrc(self._buffer[start + 1 : end]):
+        if self._buffer[end - 2] != _ETX or lrc(bytes(self._buffer[start + 1 : end])):
             return _NO_FRAME
         return end
 

@@ -55,9 +55,9 @@ def moment(date: bytes | None, time: bytes | None) -> datetime | None:
     digits = (date or b"") + (time or b"")
     if len(digits) != 12 or not digits.isdigit():
         return None
-    year, *rest = (int(digits[at : at + 2]) for at in range(0, 12, 2))
+    year, month, day, hour, minute, second = (int(digits[at : at + 2]) for at in range(0, 12, 2))
     try:
-        return datetime(2000 + year, *rest)
+        return datetime(2000 + year, month, day, hour, minute, second)
     except ValueError:
         return None
 
