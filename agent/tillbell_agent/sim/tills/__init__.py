@@ -42,6 +42,7 @@ Exchanges = Callable[[int, datetime, str, frozenset[str]], Iterator[Exchange]]
 
 # Dialect → module with ``exchanges``. A new one is one row.
 TILLS: dict[str, str] = {
+    "hypercom": "tillbell_agent.sim.tills.hypercom",
     "transbank": "tillbell_agent.sim.tills.transbank",
 }
 
