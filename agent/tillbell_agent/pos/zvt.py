@@ -72,7 +72,7 @@ LINE_DEFAULTS: Final = "9600 8N2"
 # Silence after which a status without a completion is told, not final …
 COMPLETION_S: Final = 60.0
 # … and after which a command is forgotten, and what was told so can no longer be taken back by an abort.
-ANSWER_S: Final = 110.0
+ANSWER_S: Final = 300.0  # a customer may look for a card
 
 _REVERSIBLE: Final = frozenset({Kind.SALE, Kind.PREAUTH_COMPLETION})
 
@@ -195,7 +195,7 @@ class Zvt:
         request, pending, told = self._request, self._pending, self._told
         self._forget()
         if pending is not None:
-            return self._aborted(pending, request, result)
+            return [self._aborted(pending, request, result)]
         if told is not None:
             return self._taken_back(told, result)
         return of_request(request, result, self._currency)
@@ -212,15 +212,11 @@ class Zvt:
         self._told = event if isinstance(event, TransactionCompleted) else None
         return [event]
 
-    def _aborted(self, status: Fields, request: Request | None, result: str | None) -> list[DialectEvent]:
-        approved = status.result == "00"
-        failed = replace(status, result=result or "ff") if approved else status
-        kind = meaning_of(failed, request, None)
-        event = event_of(failed, kind, request, self._currency, final=True)
-        if not isinstance(event, TransactionCompleted):
-            return [event]
-        key = key_of(status)
-        return [replace(event, key=f"{key}|aborted" if key and approved else key)]
+    def _aborted(self, status: Fields, request: Request | None, result: str | None) -> DialectEvent:
+        """Under the status's own key: asked for once more, it is no sale either."""
+        failed = replace(status, result=result or "ff") if status.result == "00" else status
+        event = event_of(failed, meaning_of(failed, request, None), request, self._currency, final=True)
+        return replace(event, key=key_of(status)) if isinstance(event, TransactionCompleted) else event
 
     def _taken_back(self, told: TransactionCompleted, result: str | None) -> list[DialectEvent]:
         was = told.transaction

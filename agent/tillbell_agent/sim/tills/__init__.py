@@ -44,6 +44,7 @@ Exchanges = Callable[[int, datetime, str, frozenset[str]], Iterator[Exchange]]
 TILLS: dict[str, str] = {
     "hypercom": "tillbell_agent.sim.tills.hypercom",
     "transbank": "tillbell_agent.sim.tills.transbank",
+    "zvt": "tillbell_agent.sim.tills.zvt",
 }
 
 
