@@ -45,6 +45,7 @@ TILLS: dict[str, str] = {
     "hypercom": "tillbell_agent.sim.tills.hypercom",
     "transbank": "tillbell_agent.sim.tills.transbank",
     "zvt": "tillbell_agent.sim.tills.zvt",
+    "ecr17": "tillbell_agent.sim.tills.ecr17",
 }
 
 
