@@ -121,6 +121,24 @@ class Table:
             return Table(self._places, (*self._path, key), {})
         return Table(self._places, (*self._path, key), self._take(key, dict, {}, None))
 
+    def flag(self, key: str) -> bool:
+        """True or false; missing, it is false."""
+        self._known.append(key)
+        value = self._data.get(key, False)
+        if not isinstance(value, bool):
+            self.complain(key, why=f'"{key}" in {self.title} must be true or false, not {shown(value)}')
+        return value is True
+
+    def mapping(self, key: str) -> dict[str, Any]:
+        """What ``[key]`` holds, as it stands; may be missing."""
+        values = self._take(key, dict, {}, None)
+        return dict(values)
+
+    def listed(self, key: str, default: list[Any]) -> list[Any]:
+        """A list, whatever it holds."""
+        values = self._take(key, list, default, None)
+        return list(values)
+
     def list_of_text(self, key: str, *, check: Check) -> tuple[str, ...]:
         """A list of texts, each of which passes ``check``; may be missing."""
         values = self._take(key, list, [], None)

@@ -17,6 +17,14 @@ class SettingsError(ValueError):
         self.why = why
 
 
+class SpecError(SettingsError):
+    """A field specification cannot be used. ``problems``: the line of its text and what is wrong there, one at least."""
+
+    def __init__(self, problems: Sequence[tuple[int, str]]) -> None:
+        super().__init__("spec", "; ".join(f"line {line}: {why}" for line, why in problems))
+        self.problems = tuple(problems)
+
+
 def unknown_name(field: str, name: str, known: Iterable[str]) -> SettingsError:
     """The error for a name that does not exist, with the nearest one that does."""
     names = sorted(known)

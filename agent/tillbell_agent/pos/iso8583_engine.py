@@ -1,0 +1,243 @@
+"""ISO 8583 between a terminal and its host: each answered transaction is told once. What varies is a specification's.
+
+An answer decides: it is told when it comes, with what its request said and it does not repeat. What may leave a request
+is kept for ``REQUEST_S``, so that an answer said again is told alike. A reversal is an event of its own that names the first transaction; it is not
+told where the request of the first was heard and nobody ever approved it, since then nothing was told.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from datetime import datetime
+
+from tillbell_agent.pos.dialect import (
+    Desynced,
+    DialectEvent,
+    Ignored,
+    Line,
+    SettlementHeard,
+    TransactionCompleted,
+)
+from tillbell_agent.pos.iso8583_fields import Message, MessageReader
+from tillbell_agent.pos.iso8583_framer import Framer
+from tillbell_agent.pos.iso8583_spec import Rule, read_specification
+from tillbell_agent.pos.money import exponent
+from tillbell_agent.pos.partial_time import PartialTime
+from tillbell_agent.pos.settings import DialectSettings
+from tillbell_protocol.event import Kind, Settlement, Transaction
+from tillbell_protocol.iso4217 import alpha_code, numeric_code
+
+REQUEST_S = 90.0  # terminals give up after 60 s at most
+MOST_REQUESTS = 16  # a concentrator's terminals speak at once
+MOST_REMEMBERED = 256  # transactions that a reversal may follow; it comes before the terminal's next one
+
+_KINDS = {each.word: each for each in Kind}
+_NO_DIGITS = frozenset("0")
+_KEY = ("terminal_id", "batch", "stan", "rrn", "local_date", "local_time")
+
+
+class Iso8583Engine:
+    """One link, of one terminal or of a concentrator of several. Bounded by the framers' buffers and the numbers above."""
+
+    def __init__(self, settings: DialectSettings, specification: str) -> None:
+        self._spec = read_specification(specification)
+        self._currency, self._idle_s = settings.currency, settings.idle_s
+        reader = MessageReader(self._spec)
+        self._framers = {line: Framer(self._spec.framing, self._spec.mti, reader.read) for line in Line}
+        self._silent_at: dict[Line, float] = {}
+        # Oldest first: (exchange, terminal, trace number) → the request, and when it is forgotten.
+        self._requests: OrderedDict[tuple[str, str, str], tuple[Message, float]] = OrderedDict()
+        # Oldest first: (terminal, trace number) of what was asked for → whether a host approved it.
+        self._approved: OrderedDict[tuple[str, str], bool] = OrderedDict()
+
+    def receive_data(self, data: bytes, now: float, line: Line = Line.TERMINAL) -> list[DialectEvent]:
+        events = self.tick(now)
+        events += self._heard(self._framers[line].receive(data), now)
+        self._silent_at[line] = now + self._idle_s
+        return events
+
+    def next_deadline(self) -> float | None:
+        silences = [at for line, at in self._silent_at.items() if self._framers[line].waits]
+        return min([*silences, *(until for _, until in self._requests.values())], default=None)
+
+    def tick(self, now: float) -> list[DialectEvent]:
+        events: list[DialectEvent] = []
+        for line, at in self._silent_at.items():
+            if at <= now and self._framers[line].waits:
+                events += self._heard(self._framers[line].give_up(), now)
+        while self._requests and next(iter(self._requests.values()))[1] <= now:
+            self._requests.popitem(last=False)
+        return events
+
+    def close(self, now: float) -> list[DialectEvent]:
+        events: list[DialectEvent] = []
+        for framer in self._framers.values():
+            events += self._heard(framer.give_up(), now)
+        self._requests.clear()
+        return events
+
+    def _heard(self, found: Iterable[Message | Desynced], now: float) -> list[DialectEvent]:
+        events: list[DialectEvent] = []
+        for each in found:
+            if isinstance(each, Desynced):
+                events.append(each)
+            elif each.is_answer:
+                events.append(self._answered(each, each.answering(self._request_of(each))))
+            else:
+                self._asked(each, now)
+        return events
+
+    def _asked(self, message: Message, now: float) -> None:
+        terminal, stan = message.values.get("terminal_id", ""), message.values.get("stan", "")
+        key = (message.exchange, terminal, stan)
+        self._requests.pop(key, None)
+        self._requests[key] = (message, now + REQUEST_S)
+        while len(self._requests) > MOST_REQUESTS:
+            self._requests.popitem(last=False)
+        if not _is_reversal(message):
+            self._remember(terminal, stan, approved=self._approved.get((terminal, stan), False))
+
+    def _remember(self, terminal: str, stan: str, *, approved: bool) -> None:
+        self._approved[terminal, stan] = approved
+        self._approved.move_to_end((terminal, stan))
+        while len(self._approved) > MOST_REMEMBERED:
+            self._approved.popitem(last=False)
+
+    def _request_of(self, answer: Message) -> Message | None:
+        """By exchange and trace number, and by the terminal where both name it."""
+        terminal, stan = answer.values.get("terminal_id", ""), answer.values.get("stan", "")
+        for key in self._requests:
+            exchange, asked_by, asked_as = key
+            if (exchange, asked_as) == (answer.exchange, stan) and (
+                asked_by == terminal or not (asked_by and terminal)
+            ):
+                return self._requests[key][0]
+        return None
+
+    def _answered(self, answer: Message, message: Message) -> DialectEvent:
+        """``message``: the answer and what its request adds to it."""
+        rule = self._spec.rule(message.mti, message.values)
+        if rule is None or rule.kind == "ignored":
+            return Ignored(rule.why if rule else f"{message.mti} is no transaction")
+        code = message.values.get("result_code")
+        if code is None:
+            return Ignored("no result")
+        approved = code in self._spec.approved
+        if rule.kind == "settlement":
+            return _settlement(answer, message) if approved else Ignored("settlement refused")
+        kind = _KINDS[rule.kind]
+        why = self._refused_reversal(message, approved) if kind is Kind.REVERSAL else None
+        if message.amount_is_nothing and approved:
+            why = "an amount of nothing"
+        if why is not None:
+            return Ignored(why)
+        kind = kind if approved else Kind.DECLINED
+        if approved and kind is not Kind.REVERSAL:
+            self._remember(*_place(message), approved=True)
+        return TransactionCompleted(
+            self._transaction(message, kind, rule), _key(answer, message, kind.word), clock=_time(message)[0]
+        )
+
+    def _refused_reversal(self, message: Message, approved: bool) -> str | None:
+        terminal, stan = _place(message)
+        if not approved:
+            return "reversal refused"
+        first = _number(message, "original_stan") or stan
+        return (
+            "reversal of what was never approved" if self._approved.get((terminal, first)) is False else None
+        )
+
+    def _transaction(self, message: Message, kind: Kind, rule: Rule) -> Transaction:
+        said = message.values
+        currency = self._currency_of(message)
+        return Transaction(
+            kind=kind,
+            amount_minor=None if rule.without_amount else self._amount(message, currency),
+            currency=currency,
+            card=message.card,
+            terminal_time=_time(message)[1],
+            receipt_no=said.get("receipt_no"),
+            rrn=said.get("rrn"),
+            stan=said.get("stan"),
+            auth_code=said.get("auth_code"),
+            batch=said.get("batch"),
+            terminal_id=said.get("terminal_id"),
+            merchant_id=said.get("merchant_id"),
+            scheme=self._spec.schemes.get(said.get("scheme", "")),
+            result_code=said.get("result_code"),
+            original_ref=_original(message, kind),
+        )
+
+    def _currency_of(self, message: Message) -> str | None:
+        """As the message has it, in figures or letters; a code that nobody knows is no currency."""
+        code = message.values.get("currency")
+        if code is None:
+            return self._currency
+        if code.isascii() and code.isdigit():
+            return alpha_code(int(code))
+        return code if numeric_code(code) is not None else None
+
+    def _amount(self, message: Message, currency: str | None) -> int | None:
+        """Minor units, from the decimals that the host counts with; what does not fit into the currency is unknown."""
+        digits = message.values.get("amount")
+        if digits is None or currency is None:
+            return None
+        places = exponent(currency)
+        sent = places if self._spec.amount_decimals is None else self._spec.amount_decimals
+        whole, fraction = digits[: len(digits) - sent], digits[len(digits) - sent :].ljust(places, "0")
+        return None if fraction[places:].strip("0") else int("0" + whole + fraction[:places])
+
+
+def _place(message: Message) -> tuple[str, str]:
+    return message.values.get("terminal_id", ""), message.values.get("stan", "")
+
+
+def _is_reversal(message: Message) -> bool:
+    return message.mti[1] == "4"
+
+
+def _number(message: Message, name: str) -> str | None:
+    """A trace number; one of zeros says "none"."""
+    value = message.values.get(name)
+    return value if value and set(value) != _NO_DIGITS else None
+
+
+def _original(message: Message, kind: Kind) -> str | None:
+    original = _number(message, "original_stan")
+    if kind is Kind.REVERSAL:
+        return original or message.values.get("stan")
+    return original or _number(message, "voided_stan")
+
+
+def _time(message: Message) -> tuple[PartialTime | None, datetime | None]:
+    """The terminal's local time: without a year, as the version of 1987 has it, or with one."""
+    time, date = message.values.get("local_time", ""), message.values.get("local_date", "")
+    if len(time) == 12:
+        return None, _moment(time)
+    if len(time) != 6 or len(date) != 4:
+        return None, None
+    clock = PartialTime(int(date[:2]), int(date[2:]), int(time[:2]), int(time[2:4]), int(time[4:]))
+    return clock, None
+
+
+def _moment(digits: str) -> datetime | None:
+    try:
+        return datetime.strptime(f"20{digits}", "%Y%m%d%H%M%S")
+    except ValueError:
+        return None
+
+
+def _settlement(answer: Message, message: Message) -> SettlementHeard:
+    terminal, merchant, batch = map(message.values.get, ("terminal_id", "merchant_id", "batch"))
+    settlement = Settlement(terminal_id=terminal, merchant_id=merchant, batch=batch)
+    return SettlementHeard(settlement, _key(answer, message, "settlement"))
+
+
+def _key(answer: Message, message: Message, kind: str) -> str | None:
+    """Terminal, batch, trace number, reference and time: equal for an answer said again, and for no other one.
+
+    The answer's own values if they tell it for ever, since its request may not be heard the next time.
+    """
+    for said in (answer.values, message.values):
+        if "rrn" in said or ("stan" in said and said.keys() & {"local_date", "batch"}):
+            return "|".join([kind, *(said.get(name, "") for name in _KEY)])
+    return None

@@ -1,0 +1,138 @@
+"""The octets of one ISO 8583 message become the few values of it that may leave; all else ends here.
+
+The library pyiso8583 divides the message; each value is then read by its meaning. A card number becomes ``TruncatedPan``
+at once. The library's own dictionaries and errors hold the whole message, and nothing keeps or shows them.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import iso8583
+
+from tillbell_agent.pos.iso8583_framer import Unfit
+from tillbell_agent.pos.iso8583_spec import Meaning, Specification
+from tillbell_protocol.pan import TruncatedPan, scrub, scrub_merchant_id
+
+_MOST_CHARACTERS = 40
+_NUMBERS = frozenset(("amount", "stan", "processing_code", "local_time", "local_date"))
+_TRACK2_PAN = re.compile(r"[0-9]{8,19}(?=[D=])")
+_WHOLE_PAN = re.compile(r"[0-9]{8,19}F?")
+# What a request may add to its answer; the rest of an answer is the host's own, as the retrieval reference is.
+_FROM_REQUEST = frozenset(
+    "processing_code condition transaction_type amount currency local_time local_date terminal_id merchant_id batch "
+    "receipt_no original_stan voided_stan".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is kept of one message. ``mti``: four digits, those of repeats as of the first. ``values``: by meaning."""
+
+    mti: str
+    values: Mapping[str, str]
+    card: TruncatedPan | None
+
+    @property
+    def is_answer(self) -> bool:
+        """The third digit, the function, is odd: 0210 answers 0200, 0430 answers 0420."""
+        return self.mti[2] in "13"
+
+    @property
+    def exchange(self) -> str:
+        """The same for a request and its answer: version, class, and the request's function."""
+        return self.mti[:2] + str(int(self.mti[2]) & ~1)
+
+    def answering(self, request: "Message | None") -> "Message":
+        """This answer with what its request said and it does not repeat."""
+        own = {
+            name: value
+            for name, value in self.values.items()
+            if name != "amount" or not self.amount_is_nothing
+        }
+        if request is None:
+            return replace(self, values=own)
+        added = {name: value for name, value in request.values.items() if name in _FROM_REQUEST}
+        return replace(self, values={**added, **own}, card=self.card or request.card)
+
+    @property
+    def amount_is_nothing(self) -> bool:
+        """Zeros where an amount belongs: hosts write them into answers for "as you said"."""
+        return set(self.values.get("amount", "")) == {"0"}
+
+
+_Divided = tuple[Mapping[str, str], Mapping[str, Mapping[str, bytes]]]
+
+
+class MessageReader:
+    """Reads the messages of one specification."""
+
+    def __init__(self, spec: Specification) -> None:
+        self._wires = spec.wires
+        self._meanings = spec.meanings
+
+    def read(self, octets: bytes) -> Message | Unfit:
+        """``octets``: from the message type on, nothing behind."""
+        unfit = Unfit("")
+        for wire in self._wires:
+            divided = _divide(octets, wire)
+            if not isinstance(divided, Unfit):
+                return self._message(*divided)
+            unfit = divided
+        return unfit
+
+    def _message(
+        self, decoded: Mapping[str, str], encoded: Mapping[str, Mapping[str, bytes]]
+    ) -> Message | Unfit:
+        values: dict[str, str] = {}
+        for meaning in self._meanings:
+            if meaning.field in encoded:
+                values[meaning.means] = _text(meaning, decoded, encoded)
+        card = _card(values.pop("card", ""), values.pop("track2", ""))
+        for name in _NUMBERS & values.keys():
+            if not (values[name].isascii() and values[name].isdigit()):
+                return Unfit(f"a message whose {name} is no number")
+        kept = {name: clean for name, value in values.items() if (clean := _clean(name, value))}
+        return Message(_first(decoded["t"]), kept, card)
+
+
+def _divide(octets: bytes, wire: Mapping[str, Mapping[str, Any]]) -> _Divided | Unfit:
+    """By field: its text and its octets."""
+    try:
+        return iso8583.decode(octets, wire)
+    except KeyError as error:
+        return Unfit(f"a message with field {error.args[0]}, which the specification lacks")
+    except iso8583.DecodeError as error:
+        return Unfit(f"a message that does not follow the specification at field {error.field}")
+
+
+def _first(mti: str) -> str:
+    """An origin of 1, 3 or 5 marks a repeat: 0201 is a 0200 said again."""
+    return mti[:3] + str(int(mti[3]) & ~1)
+
+
+def _text(meaning: Meaning, decoded: Mapping[str, str], encoded: Mapping[str, Mapping[str, bytes]]) -> str:
+    """Decoded first and divided afterwards, since a character of Chinese is two octets."""
+    if meaning.encoding in ("bcd", "b"):
+        return decoded[meaning.field][meaning.start : meaning.end]
+    octets = encoded[meaning.field]["data"]
+    return octets.decode(meaning.encoding, "replace")[meaning.start : meaning.end]
+
+
+def _card(number: str, track2: str) -> TruncatedPan | None:
+    number = number.strip()
+    if _WHOLE_PAN.fullmatch(number):
+        return TruncatedPan(number.rstrip("F")[-4:])
+    if number:
+        return TruncatedPan.from_printed(number)
+    found = _TRACK2_PAN.match(track2)
+    return TruncatedPan(found.group()[-4:]) if found else None
+
+
+def _clean(name: str, value: str) -> str | None:
+    """Printable, bounded, and no card number: a field that holds one is no reference. None: nothing of use is left."""
+    text = value.strip(" \0")[:_MOST_CHARACTERS]
+    if not text or not text.isprintable() or "\ufffd" in text:
+        return None
+    return text if (scrub_merchant_id if name == "merchant_id" else scrub)(text) == text else None
