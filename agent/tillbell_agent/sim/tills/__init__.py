@@ -46,6 +46,7 @@ TILLS: dict[str, str] = {
     "transbank": "tillbell_agent.sim.tills.transbank",
     "zvt": "tillbell_agent.sim.tills.zvt",
     "ecr17": "tillbell_agent.sim.tills.ecr17",
+    "telium": "tillbell_agent.sim.tills.telium",
 }
 
 
