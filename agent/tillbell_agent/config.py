@@ -6,7 +6,7 @@ files of their own that a key names.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,10 @@ from tillbell_agent.config_checks import (
     timezone,
 )
 from tillbell_agent.config_fields import ConfigError, Places, Problem, Table
-from tillbell_agent.config_merge import merge, read
+from tillbell_agent.config_merge import merge, no_file, read
 from tillbell_agent.pos.dialect import Line
 from tillbell_agent.pos.registry import DIALECTS, DialectSettings, SettingsError, make_dialect
-from tillbell_agent.pos.settings import DATE_ORDERS, DECIMALS
+from tillbell_agent.pos.settings import DATE_ORDERS, DECIMALS, SpecError
 
 __all__ = [
     "Config",
@@ -66,6 +66,7 @@ class SourceConfig:
     """One terminal to listen to: on one line, ``port``, or tapped on both, ``port_terminal`` and ``port_till``.
 
     ``currency`` None: the device's. ``labels``: additions to the dialect's own. ``layout``: a variant of the dialect.
+    ``spec``: the file of a field specification, and ``spec_text`` what stood in it when it was checked.
     """
 
     name: str
@@ -82,6 +83,8 @@ class SourceConfig:
     date_order: str = "auto"
     printer: str = "epson"
     layout: str = "auto"
+    spec: Path | None = None
+    spec_text: str = ""
     bytesize: int = 8
     parity: str = "N"
     stopbits: float = 1
@@ -147,6 +150,7 @@ class Config:
 
 
 Resolve = Callable[[str], str]
+ReadSpec = Callable[[Path], str]
 
 
 def dialect_settings(source: SourceConfig, device: DeviceConfig) -> DialectSettings:
@@ -160,6 +164,7 @@ def dialect_settings(source: SourceConfig, device: DeviceConfig) -> DialectSetti
         date_order=source.date_order,
         printer=source.printer,
         layout=source.layout,
+        spec=source.spec_text,
     )
 
 
@@ -178,14 +183,20 @@ def load(path: Path) -> Config:
     """Read ``path`` and the ``*.toml`` of ``conf.d`` beside it, in order of name. Raises ConfigError, also for I/O."""
     files = [path, *sorted(path.parent.joinpath("conf.d").glob("*.toml"))]
     return parse_all(
-        [(str(file), read(file)) for file in files], resolve=lambda port: str(Path(port).resolve())
+        [(str(file), read(file)) for file in files],
+        resolve=lambda port: str(Path(port).resolve()),
+        read_spec=lambda spec: read(spec, "Name the file that the specification is in"),
     )
 
 
 def parse_all(
-    files: Sequence[tuple[str, str]], *, resolve: Resolve = str, dialects: Collection[str] = DIALECTS
-) -> Config:
-    """Several (name, text), merged: tables join, arrays of tables follow each other, a key twice is a problem."""
+    files: Sequence[tuple[str, str]], *, resolve: Resolve = str, dialects: Collection[str] = DIALECTS,
+    read_spec: ReadSpec = no_file,
+) -> Config:  # fmt: skip
+    """Several (name, text), merged: tables join, arrays of tables follow each other, a key twice is a problem.
+
+    ``read_spec`` gives the text of a source's ``spec``, or raises ConfigError.
+    """
     places = Places({}, files[0][0])
     data: dict[str, Any] = {}
     for filename, text in files:
@@ -196,15 +207,14 @@ def parse_all(
             "schema", why=f"schema {data['schema']!r} is not known: this program reads schema {SCHEMA}"
         )
         raise ConfigError(places.problems)
-    config = _config(top, Path(files[0][0]).parent, dialects)
+    config = _with_specs(_config(top, Path(files[0][0]).parent, dialects), top, read_spec)
     if not places.problems:
-        _makes_dialects(top, config)
+        _makes_dialects(top, places, config)
     _unique_names(top, config)
     _unique_ports(top, config, resolve)
     if places.problems:
-        raise ConfigError(
-            sorted(places.problems, key=lambda p: ([f for f, _ in files].index(p.file), p.line))
-        )
+        order = {name: place for place, (name, _) in enumerate(files)}
+        raise ConfigError(sorted(places.problems, key=lambda p: (order.get(p.file, len(order)), p.line)))
     return config
 
 
@@ -258,6 +268,7 @@ def _source(table: Table, base: Path, dialects: Collection[str]) -> SourceConfig
         date_order=table.text("date_order", "auto", check=one_of(*DATE_ORDERS)),
         printer=table.text("printer", "epson"),
         layout=table.text("layout", "auto"),
+        spec=base / spec if (spec := table.optional_text("spec")) else None,
         bytesize=table.integer("bytesize", 8, check=one_of(7, 8)),
         parity=table.text("parity", "N", check=one_of("N", "E", "O")),
         stopbits=table.number("stopbits", 1, check=one_of(1, 1.5, 2)),
@@ -324,12 +335,27 @@ def _below(port: str, base: Path) -> str:
     return str(base / port) if port and "://" not in port else port
 
 
-def _makes_dialects(top: Table, config: Config) -> None:
+def _with_specs(config: Config, top: Table, read_spec: ReadSpec) -> Config:
+    """Each source with the text of its specification."""
+    sources = list(config.sources)
+    for place, source in enumerate(sources):
+        if source.spec is not None:
+            try:
+                text = read_spec(source.spec) or "\n"  # an empty one is no default
+                sources[place] = replace(source, spec_text=text)
+            except ConfigError as error:
+                top.complain("source", place, "spec", why=f"{source.spec} {error.message}")
+    return replace(config, sources=tuple(sources))
+
+
+def _makes_dialects(top: Table, places: Places, config: Config) -> None:
     """Make each source's dialect once: it knows best which labels and printers exist."""
     for place, source in enumerate(config.sources):
         if source.dialect in DIALECTS:
             try:
                 make_dialect(source.dialect, dialect_settings(source, config.device))
+            except SpecError as error:
+                places.problems += [Problem(str(source.spec), line, why) for line, why in error.problems]
             except SettingsError as error:
                 top.complain(
                     "source", place, *error.field.split("."), why=f'[[source]] "{source.name}": {error}'

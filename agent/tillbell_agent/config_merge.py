@@ -47,16 +47,20 @@ def _complain_twice(places: Places, filename: str, text: str, path: tuple[str, .
     places.problems.append(Problem(filename, line, why))
 
 
-def read(path: Path) -> str:
+def read(path: Path, if_missing: str = "Make one with: tillbell init") -> str:
+    """The file's text. ConfigError: it cannot be read; ``if_missing`` says what to do where there is none."""
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        next_step = (
-            "Make one with: tillbell init" if isinstance(error, FileNotFoundError) else "Check the file"
-        )
+        next_step = if_missing if isinstance(error, FileNotFoundError) else "Check the file"
         why = f"cannot be read: {error.strerror}. {next_step}"
         raise ConfigError([Problem(str(path), 1, why)]) from error
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         why = "this is not UTF-8. Save the file as UTF-8"
         raise ConfigError([Problem(str(path), line, why)]) from error
+
+
+def no_file(path: Path) -> str:
+    """For whoever has no files: says so in place of ``read``."""
+    raise ConfigError([Problem(str(path), 1, "cannot be read: files are not read here")])

@@ -390,3 +390,62 @@ def test_a_printer_has_one_line() -> None:
     text = TWO_LINES.replace('port = "/dev/one"', TWO).replace('"hypercom"', '"escpos"')
     with pytest.raises(ConfigError, match="one line only"):
         parse(text, "c.toml")
+
+
+# A specification of fields, whose file stands beside the configuration.
+SPEC = """
+approved = ["00"]
+[framing]
+length = ["binary"]
+[message]
+mti = "ascii"
+bitmap = ["ascii"]
+data_enc = "ascii"
+[fields]
+11 = { max_len = 6, means = "stan" }
+39 = { max_len = 2, means = "result_code" }
+[[kinds]]
+mti = "0210"
+kind = "sale"
+"""
+
+
+def with_spec(tmp_path: Path, spec: str | None) -> Path:
+    text = changed('dialect = "escpos"\n', 'dialect = "iso8583"\nspec = "host.toml"\n')
+    (tmp_path / "config.toml").write_text(text, encoding="utf-8")
+    if spec is not None:
+        (tmp_path / "host.toml").write_text(spec, encoding="utf-8")
+    return tmp_path / "config.toml"
+
+
+def test_a_specification_beside_the_configuration_is_read_and_reaches_the_dialect(tmp_path: Path) -> None:
+    config = load(with_spec(tmp_path, SPEC))
+    assert config.sources[0].spec == tmp_path / "host.toml"
+    assert dialect_settings(config.sources[0], config.device).spec == SPEC
+
+
+def test_each_mistake_in_a_specification_is_told_with_the_specification_s_file_and_line(
+    tmp_path: Path,
+) -> None:
+    wrong = SPEC.replace("max_len = 6", "max_len = -6").replace('kind = "sale"', 'kind = "sael"')
+    with pytest.raises(ConfigError) as error:
+        load(with_spec(tmp_path, wrong))
+    first, second = error.value.problems
+    assert (first.file, first.line) == (str(tmp_path / "host.toml"), line("11 =", wrong))
+    assert "field 11" in first.message
+    assert (second.file, second.line) == (str(tmp_path / "host.toml"), line("sael", wrong))
+    assert 'Did you mean "sale"?' in second.message
+
+
+def test_a_specification_that_is_not_there_is_told_at_the_key_that_names_it(tmp_path: Path) -> None:
+    path = with_spec(tmp_path, None)
+    with pytest.raises(ConfigError) as error:
+        load(path)
+    (problem,) = error.value.problems
+    assert (problem.file, problem.line) == (str(path), line("host.toml", path.read_text("utf-8")))
+    assert "host.toml cannot be read: No such file" in problem.message
+
+
+def test_an_empty_specification_is_a_mistake_and_not_the_built_in_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"host.toml:1: .*approved"):
+        load(with_spec(tmp_path, ""))
