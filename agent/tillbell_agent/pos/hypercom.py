@@ -59,7 +59,6 @@ FIELDS: Final[Mapping[str, str]] = {
     "all others": "passed over unread: 31 expiry, D5 cardholder's name, D0 address, 02 text, EH cryptogram and the rest",
 }
 
-FRAME_QUIET_S = 2.0  # octets of a frame follow each other within milliseconds
 REQUEST_S = 300.0  # a customer may take minutes; a till that heard no answer by then has given up
 REPEAT_S = 15.0  # three tries, two seconds each, and slow terminals
 _SKIPPED_ENOUGH = 1000  # octets; a line that is never silent, at a wrong speed perhaps, must be told of too
@@ -86,6 +85,7 @@ _NO_SALE: Final = {
     "72": "reprint",
     "73": "reprint",
 }
+_NAMING: Final = tuple(b"D3 65 01 30 40 03 97".split())
 _CASH_OUT, _NETS_QR = b"03", b"04"
 
 
@@ -109,29 +109,28 @@ class Hypercom:
         self._layout = settings.layout
         self._currency = settings.currency
         self._framers = {line: Framer() for line in Line}
-        self._heard_at = dict.fromkeys(Line, 0.0)
         self._asked: Asked | None = None
         self._repeats = Repeats(REPEAT_S)
 
     def receive_data(self, data: bytes, now: float, line: Line = Line.TERMINAL) -> list[DialectEvent]:
         """Hear ``data`` at ``now``. A tap of one line, or of both on one wire, is always the terminal's."""
         events = self.tick(now)
+        if not data:
+            return events
         framer = self._framers[line]
-        if data:
-            self._heard_at[line] = now
-        frames = framer.feed(data)
+        frames = framer.feed(data, now)
         if frames or framer.skipped >= _SKIPPED_ENOUGH:
             events += self._skipped(framer)
         return events + self._on_frames(frames, line, now)
 
     def next_deadline(self) -> float | None:
-        waiting = [self._heard_at[line] + FRAME_QUIET_S for line, framer in self._framers.items() if framer]
+        waiting = [at for framer in self._framers.values() if (at := framer.deadline) is not None]
         return min(waiting, default=None)
 
     def tick(self, now: float) -> list[DialectEvent]:
         events: list[DialectEvent] = []
         for line, framer in self._framers.items():
-            if framer and now >= self._heard_at[line] + FRAME_QUIET_S:
+            if (at := framer.deadline) is not None and now >= at:
                 events += self._give_up(line, now)
         return events
 
@@ -197,7 +196,7 @@ class Hypercom:
         if message.nets and purchase == _CASH_OUT:
             return [Ignored("cash handed out")]
         transaction = self._transaction(message, kind, asked, purchase)
-        if message.result == _APPROVED and not _says_anything(transaction):
+        if message.result == _APPROVED and not _names_anything(message):
             return [Ignored("an answer without fields")]  # some terminals say so that they have begun
         self._asked = None
         return [TransactionCompleted(transaction, _key(transaction))]
@@ -237,14 +236,9 @@ class Hypercom:
         )
 
 
-def _says_anything(transaction: Transaction) -> bool:
-    known = (
-        transaction.reference,
-        transaction.auth_code,
-        transaction.amount_minor,
-        transaction.terminal_time,
-    )
-    return any(part is not None for part in (*known, transaction.card))
+def _names_anything(message: Message) -> bool:
+    """Whether the answer itself says which payment it means."""
+    return any(message.fields.get(kind, b"").strip(b" 0\0") for kind in _NAMING)
 
 
 def _key(transaction: Transaction) -> str | None:

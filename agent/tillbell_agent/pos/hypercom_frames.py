@@ -12,12 +12,14 @@ from typing import Final
 from tillbell_agent.pos.checks import lrc
 
 MAX_DATA = 4096  # a settlement with a report in it has about 1,000 octets; four BCD digits could say 9,999
+FRAME_QUIET_S = 2.0  # octets of a frame follow each other within milliseconds; a busy board hears them later
 HEAD = 17  # header 12, transaction code 2, response code 2, "more" 1
 
 _STX, _ETX, _FS = 0x02, 0x03, 0x1C
 _AROUND = 5  # STX, two of length, ETX, LRC
 _HANDSHAKES = b"\x04\x05\x06\x15"  # EOT, ENQ, ACK, NAK
 _HEADER = re.compile(rb"60\d{8}1([01])")
+_PAIR: Final = tuple(int(f"{octet:x}") if f"{octet:x}".isdecimal() else -10_000 for octet in range(256))
 _WAIT, _NO_FRAME = -1, -2
 # The only fields whose data are read; the rest (31 expiry, D0 shop's address, D5 holder's name …) are passed over.
 _WANTED: Final = frozenset(b"01 02 03 04 16 30 40 50 65 97 D1 D2 D3 L7 T2".split())
@@ -28,16 +30,20 @@ class Framer:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
+        self._needs = 1  # octets, before it is worth looking again
+        self._heard_at = 0.0
         self.skipped = 0
 
-    def __bool__(self) -> bool:
-        """Whether something waits: half a frame, or skipped octets that nobody has counted yet."""
-        return bool(self._buffer or self.skipped)
+    @property
+    def deadline(self) -> float | None:
+        """When to give up half a frame, or to count octets that were skipped; None where nothing waits."""
+        return self._heard_at + FRAME_QUIET_S if self._buffer or self.skipped else None
 
-    def feed(self, data: bytes) -> list[bytes]:
+    def feed(self, data: bytes, now: float) -> list[bytes]:
         """The data of each frame that is complete and whose LRC holds."""
         self._buffer += data
-        return self._take()
+        self._heard_at = now
+        return self._take() if len(self._buffer) >= self._needs else []
 
     def give_up(self) -> list[bytes]:
         """The line is silent: what waits for its end is no frame. Frames may lie inside it."""
@@ -54,7 +60,7 @@ class Framer:
 
     def _take(self) -> list[bytes]:
         frames: list[bytes] = []
-        at = 0
+        at, self._needs = 0, 1
         while (start := self._buffer.find(_STX, at)) >= 0:
             self._skip(at, start)
             at = start
@@ -75,14 +81,16 @@ class Framer:
 
     def _end(self, start: int) -> int:
         """Behind the frame that begins at ``start``; else whether it must be waited for or is none."""
-        length = bcd(self._buffer[start + 1 : start + 3])
-        if length < HEAD and len(self._buffer) - start >= 3:
-            return _NO_FRAME
+        there = len(self._buffer) - start
+        if there < 3:
+            return _WAIT
+        length = bcd(self._buffer[start + 1], self._buffer[start + 2])
         head = self._buffer[start + 3 : start + 3 + HEAD].replace(b" ", b"0")
-        if length > MAX_DATA or (head and not head.isalnum()):
+        if not HEAD <= length <= MAX_DATA or (head and not head.isalnum()):
             return _NO_FRAME
         end = start + length + _AROUND
-        if len(self._buffer) - start < 3 or end > len(self._buffer):
+        if end > len(self._buffer):
+            self._needs = length + _AROUND if there >= 3 + HEAD else 1
             return _WAIT
         if self._buffer[end - 2] != _ETX or lrc(bytes(self._buffer[start + 1 : end])):
             return _NO_FRAME
@@ -119,7 +127,7 @@ def _read_fields(data: bytes) -> dict[bytes, bytes]:
     fields: dict[bytes, bytes] = {}
     at, last = HEAD + 1, len(data)
     while at + 4 <= last:
-        length = bcd(data[at + 2 : at + 4])
+        length = bcd(data[at + 2], data[at + 3])
         end = at + 4 + length
         if length < 0 or end > last or (end < last and data[end] != _FS):
             break
@@ -130,7 +138,6 @@ def _read_fields(data: bytes) -> dict[bytes, bytes]:
     return fields
 
 
-def bcd(octets: bytes | bytearray) -> int:
-    """The number that packed decimal digits say; -1 where an octet is no pair of digits."""
-    digits = octets.hex()
-    return int(digits) if digits.isdecimal() else -1
+def bcd(high: int, low: int) -> int:
+    """The number that two octets of packed decimal digits say; below zero where one is no pair of digits."""
+    return _PAIR[high] * 100 + _PAIR[low]

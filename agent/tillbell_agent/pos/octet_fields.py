@@ -11,9 +11,9 @@ from typing import Final
 from tillbell_protocol.pan import TruncatedPan, scrub, scrub_merchant_id
 
 _CONTROL: Final = bytes([*range(32), 127])
-_NO_DIGIT = re.compile(rb"[^\d ]")
+_MASKED = re.compile(rb"[^\d ]+")
 _MASKING_SPACES = re.compile(rb" {3,}")
-_MANY_DIGITS = re.compile(r"\d{5}")
+_MOST_DIGITS = 4  # of a name
 
 
 def reference(octets: bytes | None, most: int) -> str | None:
@@ -30,14 +30,14 @@ def merchant_id(octets: bytes | None, most: int = 15) -> str | None:
 def name(octets: bytes | None, most: int) -> str | None:
     """A word such as a card scheme's, as sent; None where it is rather a number."""
     text = _text(octets, most)
-    if not text or text.isdigit() or _MANY_DIGITS.search(text):
+    if not text or text.isdigit() or sum(map(str.isdigit, text)) > _MOST_DIGITS:
         return None
     return scrub(text)
 
 
 def amount(octets: bytes | None) -> int | None:
-    """At most twelve digits, in minor units. Zero is what terminals fill an amount with that they do not know."""
-    if octets is None or len(octets) > 12 or not octets.isdigit():
+    """Twelve digits, in minor units. Zero is what terminals fill an amount with that they do not know."""
+    if octets is None or len(octets) != 12 or not octets.isdigit():
         return None
     return int(octets) or None
 
@@ -46,7 +46,7 @@ def card(octets: bytes | None) -> TruncatedPan | None:
     """The last four digits of a number, whole or masked by any character; None where four are not shown."""
     if octets is None:
         return None
-    shown = _NO_DIGIT.sub(b"*", octets.strip(b" \0"))
+    shown = _MASKED.sub(b"****", octets.strip(b" \0"))
     return TruncatedPan.from_printed(_MASKING_SPACES.sub(b"****", shown).decode("ascii"))
 
 
