@@ -30,6 +30,7 @@ DIALECTS: Mapping[str, Row] = {
     "telium": Row("tillbell_agent.pos.telium", "Telium"),
     "transbank": Row("tillbell_agent.pos.transbank", "Transbank"),
     "zvt": Row("tillbell_agent.pos.zvt", "Zvt"),
+    "mis-bankall": Row("tillbell_agent.pos.mis_bankall", "MisBankall"),
 }
 
 
