@@ -32,6 +32,7 @@ MOST_REMEMBERED = 256  # transactions that a reversal may follow; it comes befor
 
 _KINDS = {each.word: each for each in Kind}
 _NO_DIGITS = frozenset("0")
+_MAY_BE_MONEY = "124"  # authorisation, financial, reversal
 _KEY = ("terminal_id", "batch", "stan", "rrn", "local_date", "local_time")
 
 
@@ -81,7 +82,7 @@ class Iso8583Engine:
             if isinstance(each, Desynced):
                 events.append(each)
             elif each.is_answer:
-                events.append(self._answered(each, each.answering(self._request_of(each))))
+                events += self._answered(each, each.answering(self._request_of(each)))
             else:
                 self._asked(each, now)
         return events
@@ -113,15 +114,19 @@ class Iso8583Engine:
                 return self._requests[key][0]
         return None
 
-    def _answered(self, answer: Message, message: Message) -> DialectEvent:
-        """``message``: the answer and what its request adds to it."""
+    def _answered(self, answer: Message, message: Message) -> list[DialectEvent]:
+        """``message``: the answer and what its request adds to it. Sign-ons, echoes and uploads are nobody's concern."""
         rule = self._spec.rule(message.mti, message.values)
-        if rule is None or rule.kind == "ignored":
-            return Ignored(rule.why if rule else f"{message.mti} is no transaction")
+        if rule is None:
+            unknown = message.mti[1] in _MAY_BE_MONEY
+            return [Ignored(f"{message.mti} is no transaction")] if unknown else []
         code = message.values.get("result_code")
-        if code is None:
-            return Ignored("no result")
-        approved = code in self._spec.approved
+        why = rule.why if rule.kind == "ignored" else "no result"
+        if rule.kind == "ignored" or code is None:
+            return [Ignored(why)]
+        return [self._decided(answer, message, rule, approved=code in self._spec.approved)]
+
+    def _decided(self, answer: Message, message: Message, rule: Rule, *, approved: bool) -> DialectEvent:
         if rule.kind == "settlement":
             return _settlement(answer, message) if approved else Ignored("settlement refused")
         kind = _KINDS[rule.kind]
@@ -133,9 +138,8 @@ class Iso8583Engine:
         kind = kind if approved else Kind.DECLINED
         if approved and kind is not Kind.REVERSAL:
             self._remember(*_place(message), approved=True)
-        return TransactionCompleted(
-            self._transaction(message, kind, rule), _key(answer, message, kind.word), clock=_time(message)[0]
-        )
+        key, clock = _key(answer, message, kind.word), _time(message)[0]
+        return TransactionCompleted(self._transaction(message, kind, rule), key, clock=clock)
 
     def _refused_reversal(self, message: Message, approved: bool) -> str | None:
         terminal, stan = _place(message)

@@ -42,11 +42,14 @@ Exchanges = Callable[[int, datetime, str, frozenset[str]], Iterator[Exchange]]
 
 # Dialect → module with ``exchanges``. A new one is one row.
 TILLS: dict[str, str] = {
+    "ecr17": "tillbell_agent.sim.tills.ecr17",
     "hypercom": "tillbell_agent.sim.tills.hypercom",
+    "iso8583": "tillbell_agent.sim.tills.iso8583",
+    "iso8583-cn": "tillbell_agent.sim.tills.iso8583_cn",
+    "mis-bankall": "tillbell_agent.sim.tills.mis_bankall",
+    "telium": "tillbell_agent.sim.tills.telium",
     "transbank": "tillbell_agent.sim.tills.transbank",
     "zvt": "tillbell_agent.sim.tills.zvt",
-    "ecr17": "tillbell_agent.sim.tills.ecr17",
-    "telium": "tillbell_agent.sim.tills.telium",
 }
 
 
