@@ -1,0 +1,178 @@
+"""What was heard under one setting, and what was recognised in it. Bounded: a rest of what nothing explains is dropped.
+
+Octets of seven bits and parity are heard whole by a receiver of eight bits without parity: the parity is their highest
+bit. So there are two views of what was heard: as it came, and with that bit taken off where it has the meaning.
+"""
+
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from tillbell_agent.pos.dialect import Line
+from tillbell_agent.probe.evidence import OTHERS, ROWS, UNKNOWN_FRAMES, Row
+from tillbell_agent.probe.opinion import Opinion
+from tillbell_agent.probe.setting import Errors, Setting
+from tillbell_agent.probe.sight import Sight
+
+UNKNOWN = "unknown frames"
+MOST_PENDING = 16_384  # octets of one burst: a receipt with a picture
+_MOST_KEPT = 2048  # of a frame that may go on in the next burst
+_MOST_TURNS = 256
+_ENOUGH_FOR_PARITY = 24  # octets
+_PARITY_HOLDS = 0.94
+_USED = 0.04  # a highest bit that is hardly ever set, or always, is no parity
+_TEXT_EXPLAINED = 0.8  # of a burst's octets
+
+
+@dataclass(slots=True)
+class Tally:
+    """Sightings of one dialect. ``turns``: when, and who spoke, the latest ones."""
+
+    kinds: Counter[str] = field(default_factory=Counter)
+    speakers: Counter[Line] = field(default_factory=Counter)
+    turns: deque[tuple[float, Line | None]] = field(default_factory=lambda: deque(maxlen=_MOST_TURNS))
+
+    def add(self, sights: Iterable[Sight], now: float) -> None:
+        for sight in sights:
+            self.kinds[sight.kind] += 1
+            self.turns.append((now, sight.speaker))
+            if sight.speaker is not None:
+                self.speakers[sight.speaker] += 1
+
+    def meets(self, need: Mapping[str, int]) -> bool:
+        return all(self.kinds[kind] >= number for kind, number in need.items())
+
+    @property
+    def score(self) -> int:
+        return sum(self.kinds.values())
+
+
+def _most_of(sights: list[Sight], octets: int) -> list[Sight]:
+    """Text that is most of a burst; words among much that is none are chance."""
+    return sights if sum(each.end - each.start for each in sights) >= _TEXT_EXPLAINED * octets else []
+
+
+@dataclass(slots=True)
+class Share:
+    """What came in some bursts. ``even``: octets with an even number of ones; ``errors``: None where none are counted."""
+
+    octets: int = 0
+    even: int = 0
+    errors: Errors | None = None
+
+    def add(self, octets: bytes, errors: Errors | None) -> None:
+        self.octets += len(octets)
+        self.even += sum(not octet.bit_count() & 1 for octet in octets)
+        if errors is not None:
+            self.errors = (self.errors or Errors()) + errors
+
+    def take(self, other: "Share") -> None:
+        self.octets, self.even = self.octets + other.octets, self.even + other.even
+        if other.errors is not None:
+            self.errors = (self.errors or Errors()) + other.errors
+
+
+class Hearing:
+    """Times are monotonic seconds. ``parity`` of the seven-bit view: E, O or M; None: the octets have eight bits."""
+
+    def __init__(self, setting: Setting, rows: Mapping[str, Row] = ROWS) -> None:
+        self.setting = setting
+        self.all = Share()
+        self.understood = Share()  # the bursts in which something was recognised
+        self.high = 0  # octets with the highest bit set
+        self.long_bursts = 0
+        self.tallies: dict[str, Tally] = {}
+        self.opinions: dict[str, Opinion] = {}
+        self._rows = {**rows, **OTHERS}
+        self._burst = Share()
+        self._pending = bytearray()
+        self._fresh = 0  # how much of the end of ``_pending`` no look has taken yet
+
+    def receive(self, octets: bytes, errors: Errors | None) -> None:
+        self.all.add(octets, errors)
+        self._burst.add(octets, errors)
+        self.high += sum(octet > 0x7F for octet in octets)
+        self._pending += octets
+        self._fresh += len(octets)
+        del self._pending[: max(0, len(self._pending) - MOST_PENDING)]
+        self._fresh = min(self._fresh, len(self._pending))
+
+    @property
+    def octets(self) -> int:
+        return self.all.octets
+
+    @property
+    def errors(self) -> Errors | None:
+        return self.all.errors
+
+    @property
+    def wrong_share(self) -> float | None:
+        """Characters without a stop bit, of all."""
+        return None if self.errors is None else self.errors.framing / max(1, self.octets)
+
+    @property
+    def parity(self) -> str | None:
+        if self.setting.bytesize == 7 or self.octets < _ENOUGH_FOR_PARITY or self.high < _USED * self.octets:
+            return None
+        shares = {
+            "M": self.high / self.octets,
+            "E": self.all.even / self.octets,
+            "O": 1 - self.all.even / self.octets,
+        }
+        return next((parity for parity, share in shares.items() if share >= _PARITY_HOLDS), None)
+
+    @property
+    def fresh(self) -> bytes:
+        """What came since the last look."""
+        return bytes(self._pending[len(self._pending) - self._fresh :])
+
+    def glance(self) -> bool:
+        """Whether something is recognised in what was not looked at yet; nothing is counted."""
+        return any(self._sights().values())
+
+    def end_burst(self, now: float) -> None:
+        """The line fell silent: look at what was said, and count it."""
+        burst, self._burst = self._burst, Share()
+        if not self._fresh:
+            return
+        self.long_bursts += self._fresh >= 10
+        found = self._sights()
+        for name, sights in found.items():
+            if sights:
+                self.tallies.setdefault(name, Tally()).add(sights, now)
+        if any(found.values()):
+            self.understood.take(burst)
+        self._ask_dialects(found, now)
+        end = max((sight.end for sights in found.values() for sight in sights), default=0)
+        del self._pending[: max(end, len(self._pending) - _MOST_KEPT)]
+        self._fresh = 0
+
+    def framed(self, name: str) -> bool:
+        return self._rows[name].frames
+
+    def meets_need(self, name: str) -> bool:
+        row = self._rows.get(name, UNKNOWN_FRAMES)
+        return name in self.tallies and self.tallies[name].meets(row.need)
+
+    def _sights(self) -> dict[str, list[Sight]]:
+        """By dialect. Text counts only where no frame is, and frames of no dialect where no other is."""
+        mask = bytes(octet & 0x7F for octet in self._pending) if self.parity else bytes(self._pending)
+        framed = {name: list(row.find(mask)) for name, row in self._rows.items() if row.frames}
+        if any(framed.values()):
+            return framed
+        fresh = mask[len(mask) - self._fresh :]
+        text = {
+            name: _most_of(list(row.find(fresh)), len(fresh))
+            for name, row in self._rows.items()
+            if not row.frames
+        }
+        return text if any(text.values()) else {UNKNOWN: list(UNKNOWN_FRAMES.find(mask))}
+
+    def _ask_dialects(self, found: Mapping[str, list[Sight]], now: float) -> None:
+        octets = bytes(octet & 0x7F for octet in self.fresh) if self.parity else self.fresh
+        for name in self.tallies:
+            if name not in ROWS:
+                continue
+            if name not in self.opinions:
+                self.opinions[name] = Opinion(name)
+            self.opinions[name].hear(octets, now, judged=bool(found.get(name)))
