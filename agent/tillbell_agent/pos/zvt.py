@@ -38,7 +38,7 @@ from tillbell_agent.pos.zvt_events import event_of, key_of, meaning_of, of_reque
 from tillbell_agent.pos.zvt_fields import Fields, read_fields
 from tillbell_agent.pos.zvt_frames import FrameReader
 from tillbell_agent.pos.zvt_receipt import printed_kind
-from tillbell_protocol.event import Kind, Transaction
+from tillbell_protocol.event import Kind
 
 FRAMING: Final = (
     "10 02, the APDU with each 10 doubled, 10 03, CRC-16/KERMIT over APDU and 03 with its low octet first. Between frames "
@@ -63,8 +63,9 @@ FIELDS: Final[Mapping[str, str]] = {
 }  # fmt: skip
 UNKNOWN_ON_ONE_LINE: Final = (
     "The amount where the terminal leaves it out of its answer, and the kind where no receipt is printed through the till: "
-    "a refund, a reservation and its booking then look like sales. A receipt that is asked for again (06 20) is known by "
-    "its numbers alone, and a payment that ends before the terminal tells a status is not heard of."
+    "a refund, a reservation and its booking then look like sales, and a reservation's release like a reversal. A receipt "
+    "that is asked for again (06 20) is known by its numbers alone, and a payment that ends before the terminal tells a "
+    "status is not heard of."
 )
 LAYOUTS: Final[Mapping[str, str]] = {"auto": "all terminals that speak ZVT over RS-232"}
 LINE_DEFAULTS: Final = "9600 8N2"
@@ -84,14 +85,14 @@ class Zvt:
         if settings.layout not in LAYOUTS:
             raise unknown_name("layout", settings.layout, LAYOUTS)
         self._currency = settings.currency
-        self._readers = {line: FrameReader() for line in Line}
+        self._both = (FrameReader(), FrameReader())  # the terminal's line, the till's
         self._last_heard = 0.0
         self._forget()
 
     def receive_data(self, data: bytes, now: float, line: Line = Line.TERMINAL) -> list[DialectEvent]:
         """Hear ``data`` at ``now``. A tap of both directions may give them as one line."""
         events = self.tick(now)
-        reader = self._readers[line]
+        reader = self._both[line is Line.TILL]
         for apdu in reader.feed(data, now):
             events += self._skipped(reader)
             self._last_heard = now
@@ -99,17 +100,19 @@ class Zvt:
         return events
 
     def next_deadline(self) -> float | None:
-        waits = [reader.deadline for reader in self._readers.values()]
-        waits.append(self._last_heard + COMPLETION_S if self._pending else None)
+        waits = [reader.deadline for reader in self._both]
+        if self._pending:
+            waits.append(self._last_heard + COMPLETION_S)
         return min((each for each in waits if each is not None), default=None)
 
     def tick(self, now: float) -> list[DialectEvent]:
         events: list[DialectEvent] = []
-        for reader in self._readers.values():
-            if reader.deadline is not None and now >= reader.deadline:
+        for reader in self._both:
+            deadline = reader.deadline
+            if deadline is not None and now >= deadline:
                 reader.abandon()
                 events += self._skipped(reader)
-        if self._pending and now >= self._last_heard + COMPLETION_S:
+        if now >= self._last_heard + COMPLETION_S:
             events += self._tell(final=False)
         if now >= self._last_heard + ANSWER_S:
             self._forget()
@@ -117,7 +120,7 @@ class Zvt:
 
     def close(self, now: float) -> list[DialectEvent]:  # noqa: ARG002
         events: list[DialectEvent] = []
-        for reader in self._readers.values():
+        for reader in self._both:
             reader.abandon()
             events += self._skipped(reader)
         events += self._tell(final=False)
@@ -139,19 +142,20 @@ class Zvt:
     # What is said, by its class and instruction.
 
     def _on_apdu(self, apdu: bytes, line: Line) -> list[DialectEvent]:
-        code, data = int.from_bytes(apdu[:2], "big"), data_of(apdu)
-        if code == STATUS:
-            return self._on_status(read_fields(data))
-        if code == COMPLETION:
-            return self._on_completion(read_fields(data))
-        if code == ABORT:
-            return self._on_abort(data[:1].hex() or None)
-        if begins_exchange(code):
-            return self._on_request(read_request(code, data))
+        code = int.from_bytes(apdu[:2], "big")
+        if code in (ACCEPTED, INTERMEDIATE):
+            return self._on_sign_of_a_command(code) if code == INTERMEDIATE or line is Line.TERMINAL else []
+        data = data_of(apdu)
         if code in (PRINT_LINE, PRINT_BLOCK):
             self._printed = self._printed or printed_kind(code, data)
-        elif code == INTERMEDIATE or (code == ACCEPTED and line is Line.TERMINAL):
-            return self._on_sign_of_a_command(code)
+        elif code == STATUS:
+            return self._on_status(read_fields(data))
+        elif code == COMPLETION:
+            return self._on_completion(read_fields(data))
+        elif code == ABORT:
+            return self._on_abort(data[:1].hex() or None)
+        elif begins_exchange(code):
+            return self._on_request(read_request(code, data))
         return []
 
     def _on_request(self, request: Request) -> list[DialectEvent]:
@@ -184,9 +188,8 @@ class Zvt:
         return events
 
     def _on_completion(self, said: Fields) -> list[DialectEvent]:
-        if self._pending is not None and self._pending.terminal_id is None:
-            self._pending = replace(self._pending, terminal_id=said.terminal_id)
-        events = self._tell(final=True)
+        """What was told stands. Some terminals tell their number only here; it is no part of the key."""
+        events = [_with_terminal(event, said.terminal_id) for event in self._tell(final=True)]
         self._forget()
         return events
 
@@ -222,7 +225,13 @@ class Zvt:
         was = told.transaction
         if was.kind not in _REVERSIBLE:
             return [Ignored("aborted after it was told")]
-        back: Transaction = replace(
+        back = replace(
             was, kind=Kind.REVERSAL, result_code=result, original_ref=was.stan or was.receipt_no, final=True
         )
         return [replace(told, transaction=back, key=f"{told.key}|taken back" if told.key else None)]
+
+
+def _with_terminal(event: DialectEvent, terminal_id: str | None) -> DialectEvent:
+    if not isinstance(event, TransactionCompleted) or event.transaction.terminal_id is not None:
+        return event
+    return replace(event, transaction=replace(event.transaction, terminal_id=terminal_id))

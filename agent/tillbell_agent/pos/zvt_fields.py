@@ -81,33 +81,37 @@ class Fields:
         return 2000 + int(self.date[:2]) if self.date is not None and len(self.date) == 6 else None
 
 
+_NO_FIELDS: Final = Fields()
+
+
 def read_fields(data: bytes) -> Fields:
     """All of ``data`` that can be read; of a field that comes twice, the first. Never raises."""
+    if not data:
+        return _NO_FIELDS
     found: dict[str, Any] = {}
-    at = 0
-    while at < len(data):
+    at, size = 0, len(data)
+    while at < size:
         span = _span(data, at)
-        if span is None:
+        if span is None or span[1] > size:
             return Fields(**found, complete=False)
-        start, end = span
-        name, read = _KEPT.get(data[at], ("", _nothing))
-        if name and (name not in found or data[at] == 0xAA):
-            found[name] = read(data[start:end])
-        at = end
+        kept = _KEPT.get(data[at])
+        if kept is not None and (kept[0] not in found or data[at] == 0xAA):
+            found[kept[0]] = kept[1](data[span[0] : span[1]])
+        at = span[1]
     return Fields(**found)
 
 
 def _span(data: bytes, at: int) -> tuple[int, int] | None:
-    """Where the value of the field at ``at`` begins and ends; None: its length is not known, or it is cut."""
+    """Where the value of the field at ``at`` begins and ends, be there so much or not; None: its length is not known."""
     tag, at = data[at], at + 1
-    if tag in _FIXED:
-        span: tuple[int, int] | None = (at, at + _FIXED[tag])
-    elif tag == _TLV:
-        span = ber_span(data, at)
-    else:
-        spans = (_counted(data, at, digits) for digits in _COUNTED.get(tag, ()))
-        span = next((each for each in spans if each is not None and each[1] <= len(data)), None)
-    return span if span is not None and span[1] <= len(data) else None
+    fixed = _FIXED.get(tag)
+    if fixed is not None:
+        return at, at + fixed
+    if tag == _TLV:
+        return ber_span(data, at)
+    spans = [_counted(data, at, digits) for digits in _COUNTED.get(tag, ())]
+    known = [span for span in spans if span is not None]
+    return next((span for span in known if span[1] <= len(data)), None)
 
 
 def _counted(data: bytes, at: int, digits: int) -> tuple[int, int] | None:
@@ -127,10 +131,6 @@ def ber_span(data: bytes, at: int) -> tuple[int, int] | None:
         return None
     start = at + bool(more) + len(told)
     return start, start + int.from_bytes(told, "big")
-
-
-def _nothing(_: bytes) -> None:
-    return None
 
 
 def _digits(value: bytes) -> str | None:

@@ -4,6 +4,7 @@ The CRC is CRC-16/KERMIT over the APDU as it was before doubling, and 03 (ECR in
 RS-232). Its two octets are not doubled and may be anything. Between frames stand bare ACK (06) and NAK (15).
 """
 
+import re
 from typing import Final
 
 from tillbell_agent.pos.checks import crc_kermit
@@ -17,6 +18,7 @@ _DLE, _STX, _ETX = 0x10, 0x02, 0x03
 _START: Final = bytes((_DLE, _STX))
 _DOUBLED: Final = bytes((_DLE, _DLE))
 _ACK_NAK: Final = b"\x06\x15"
+_WHOLE: Final = re.compile(rb"[\x06\x15]*+\x10\x02((?:[^\x10]++|\x10\x10)*+)\x10\x03(..)", re.DOTALL)
 
 
 class FrameReader:
@@ -35,15 +37,17 @@ class FrameReader:
         return self._last_heard + FRAME_QUIET_S if self._buffer or self._skipped else None
 
     def feed(self, data: bytes, now: float) -> list[bytes]:
-        """The APDUs that ``data`` completes, without DLEs and with a CRC that holds."""
+        """The APDUs that ``data`` completes, without doubled DLEs and with a CRC that holds."""
+        apdus: list[bytes] = []
+        if not self._buffer:
+            data = _without_whole_frames(data, apdus)
         if data:
             self._last_heard = now
-        self._buffer += data
-        apdus: list[bytes] = []
-        while self._step(apdus):
-            pass
-        if len(self._buffer) > MAX_FRAME_OCTETS:
-            self._drop(len(self._buffer))
+            self._buffer += data
+            while self._step(apdus):
+                pass
+            if len(self._buffer) > MAX_FRAME_OCTETS:
+                self._drop(len(self._buffer))
         return apdus
 
     def abandon(self) -> None:
@@ -87,8 +91,8 @@ class FrameReader:
         buffer = self._buffer
         if len(buffer) < at + 4:
             return False
-        apdu = bytes(buffer[2:at]).replace(_DOUBLED, b"\x10")
-        if crc_kermit(apdu + b"\x03") == int.from_bytes(buffer[at + 2 : at + 4], "little"):
+        apdu = _checked(bytes(buffer[2:at]), bytes(buffer[at + 2 : at + 4]))
+        if apdu is not None:
             apdus.append(apdu)
             del buffer[: at + 4]
             self._in_frame = False
@@ -109,3 +113,20 @@ class FrameReader:
         self._skipped += len(self._buffer[:octets].translate(None, _ACK_NAK))
         del self._buffer[:octets]
         self._in_frame, self._scanned = False, 0
+
+
+def _checked(doubled: bytes, crc: bytes) -> bytes | None:
+    apdu = doubled.replace(_DOUBLED, b"\x10")
+    return apdu if crc_kermit(apdu + b"\x03") == int.from_bytes(crc, "little") else None
+
+
+def _without_whole_frames(data: bytes, apdus: list[bytes]) -> bytes:
+    """The short way, which most reads can go: frames and ACKs from end to end. What is left needs looking at."""
+    at = 0
+    while (frame := _WHOLE.match(data, at)) is not None:
+        apdu = _checked(frame[1], frame[2])
+        if apdu is None:
+            break
+        apdus.append(apdu)
+        at = frame.end()
+    return data[at:].lstrip(_ACK_NAK)
