@@ -4,6 +4,8 @@ A job ends with a cut, with ``ESC @`` after printed text, with a form feed in pa
 silent for ``idle_s``. Four and more blank lines only hint: a job is split there where each part has an amount and an
 identity of its own. Copies of one receipt give the same key. Never keeps an image's octets, and never talks.
 
+Page mode, customer's displays and status requests do to the text what the printer does with them.
+
 Limits. A pause of ``idle_s`` inside a receipt splits it. The first line after the start, or after a command that was
 given up, may be a fragment and is dropped unless ``ESC @`` came before it; a job that began before the agent did is
 told when its whole copy did not follow at once, and may have said VOID above what was heard. A till receipt and the terminal's slip for the same sale, printed as two jobs, are
@@ -13,8 +15,7 @@ feed cannot be seen, and noise that reads as a long command can cost the receipt
 """
 
 import re
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
@@ -27,20 +28,47 @@ from tillbell_agent.pos.dialect import (
     says_no_other,
 )
 from tillbell_agent.pos.escpos_commands import PRINTERS
+from tillbell_agent.pos.escpos_paper import Paper, split_at_gaps
+from tillbell_agent.pos.escpos_rules import Action
 from tillbell_agent.pos.escpos_text import TextDecoder
 from tillbell_agent.pos.escpos_tokens import EscPosTokenizer, Token, TokenKind
 from tillbell_agent.pos.receipt import ReceiptReader
-from tillbell_agent.pos.settings import DialectSettings
+from tillbell_agent.pos.settings import DialectSettings, unknown_name
+
+FRAMING = (
+    "A stream of text and commands without frames or check sums. Every command's length is known (ESC, GS, FS and DLE "
+    "sequences; in Star Line Mode, ESC sequences), so images, symbols and downloads are counted past and never read. A "
+    "receipt ends with a cut (GS V, ESC i, ESC m; ESC d in Star Line Mode), with a form feed in page mode, with ESC @ "
+    "after printed text, or with silence of idle_s; four and more blank lines between two whole receipts part them. The "
+    "printer's answers (status octets, XON, XOFF) say nothing."
+)
+FIELDS: Mapping[str, str] = {
+    "labels of amounts, by rank: paid, refund_total and void_total, due, total, refund and void, amount": "amount_minor",
+    "currency beside the amount, else the configured one": "currency",
+    "kind (transaction type), else a title, else the amount's label, else its sign": "kind",
+    "receipt_no, wallet_no": "receipt_no",
+    "rrn, stan, auth_code, batch, terminal_id, merchant_id, result, original_ref": "the field of that name",
+    "card, or a masked number beside a scheme's name": "card: its last four digits, never more",
+    "scheme, or its name beside a masked number": "scheme",
+    "method with an amount, or behind payment": "method, as printed",
+    "time, else the first time on a line of its own": "terminal_time, if the order of its date is certain",
+    "expiry, cardholder, signature, address, articles": "dropped",
+    "images, bar codes, QR codes": "dropped unread",
+    "settlement titles": "a settlement, which rings nobody",
+    "reprint, copy, not paid, order titles": "no transaction, or the copy of one",
+}
+UNKNOWN_ON_ONE_LINE = (
+    "A printer has one line. What is not printed is not known: a slip without a label for its amount is told without "
+    "one, and a payment for which nothing is printed is not heard."
+)
+LAYOUTS: Mapping[str, str] = {"auto": "labels and titles decide; a shop's own words are added with labels"}
+LINE_DEFAULTS = "9600 8N1; 19200, 38400 and 115200 are as common"
 
 MAX_LINE_OCTETS = 512  # the widest printers have 80 columns, of at most four octets in any encoding
-MAX_HEAD_LINES = 64  # who sells, numbers and time stand in the heading …
-MAX_TAIL_LINES = (
-    192  # … total, payment and card at the end; of a longer receipt the articles between are dropped
-)
-BLANK_LINES_HINT = 4
 
 _UNREADABLE = "\ufffd"
 _BLANK = f" {_UNREADABLE}"
+_REALTIME = 0x10  # DLE EOT, DLE ENQ, DLE DC4
 _DIGITS = frozenset(b"0123456789")
 _DIGITISH = frozenset(b"0123456789.,")
 _DAMAGED_DIGITS = frozenset(b"\x11\x12\x13\x14\x15\x16\x17\x18\x19")  # a digit with one bit lost
@@ -53,51 +81,20 @@ _LAST_NUMBER = re.compile(r"\d[\d.,:/* -]*$")
 
 
 _Value = TypeVar("_Value")
-
-
-class Paper:
-    """The lines of the job that is being printed, bounded; "" marks a gap of blank lines."""
-
-    def __init__(self) -> None:
-        self._head: list[str] = []
-        self._tail: deque[str] = deque(maxlen=MAX_TAIL_LINES)
-        self._blank = 0
-
-    def __bool__(self) -> bool:
-        return bool(self._head)
-
-    def blank(self, lines: int) -> None:
-        self._blank += lines
-
-    def add(self, text: str) -> None:
-        if self._blank >= BLANK_LINES_HINT and self._head:
-            self._append("")
-        self._blank = 0
-        self._append(text)
-
-    def take(self) -> list[str]:
-        """All lines; the paper is empty afterwards."""
-        lines = [*self._head, *self._tail]
-        self._head, self._blank = [], 0
-        self._tail.clear()
-        return lines
-
-    def _append(self, text: str) -> None:
-        if len(self._head) < MAX_HEAD_LINES:
-            self._head.append(text)
-        else:
-            self._tail.append(text)
+_OnToken = Callable[[Token], list[DialectEvent] | None]
 
 
 class EscPos:
     """One printer's line. A ``Dialect``."""
 
     def __init__(self, settings: DialectSettings) -> None:
+        if settings.layout not in LAYOUTS:
+            raise unknown_name("layout", settings.layout, LAYOUTS)
         printer = PRINTERS[settings.printer]
         self._idle_s = settings.idle_s
-        self._cuts = printer.cuts
+        self._styles = printer.styles
         self._tokenizer = EscPosTokenizer(printer)
-        self._decoder = TextDecoder(settings.encoding)
+        self._decoder = TextDecoder(settings.encoding, printer.pages)
         self._reader = ReceiptReader(settings)
         self._paper = Paper()
         self._line = bytearray()  # octets of this line in the present encoding
@@ -107,13 +104,14 @@ class EscPos:
         self._after_digit = False
         self._after_cr = False
         self._page_mode = False
+        self._row = b""  # in page mode, as the till said it
         self._beginning_heard = False
         self._whole = False  # whether the present job was heard from its beginning
         self._fragment: TransactionCompleted | None = None
         self._desynced = 0
         self._last_heard: float | None = None
         self._previous: int | None = None
-        self._on_kind: dict[TokenKind, Callable[[Token], list[DialectEvent] | None]] = {
+        self._printing: dict[TokenKind, _OnToken] = {
             TokenKind.TEXT: self._on_text,
             TokenKind.CONTROL: self._on_control,
             TokenKind.UNKNOWN: self._on_unknown,
@@ -123,21 +121,28 @@ class EscPos:
             TokenKind.FF: self._on_form_feed,
             TokenKind.COMMAND: self._on_command,
         }
-        self._on_head: dict[bytes, Callable[[Token], list[DialectEvent] | None]] = {
-            b"\x1b@": self._on_initialize,
-            b"\x1bt": lambda token: self._set(self._decoder.select_page, token.head[2]),
-            b"\x1bR": lambda token: self._set(self._decoder.select_national_set, token.head[2]),
-            b"\x1c&": lambda _: self._set(self._decoder.select_ideographs, True),
-            b"\x1c.": lambda _: self._set(self._decoder.select_ideographs, False),
-            b"\x1c(": self._on_encoding,
-            b"\x1bL": lambda _: self._set_page_mode(True),
-            b"\x1bS": lambda _: self._set_page_mode(False),
-            b"\x1b\x0c": lambda _: self._end_line(),
-            b"\x1bd": self._on_feed_lines,
-            b"\x1bJ": lambda _: self._end_line(),
-            b"\x1b$": lambda _: self._stretch("  "),
-            b"\x1b\\": lambda _: self._stretch("  "),
+        # While a customer's display is selected, only commands are heard.
+        self._displaying: dict[TokenKind, _OnToken] = dict.fromkeys(TokenKind, lambda _: None)
+        self._displaying[TokenKind.COMMAND] = self._on_command
+        self._on_kind = self._printing
+        on_action: dict[Action, _OnToken] = {
+            Action.INITIALIZE: self._on_initialize,
+            Action.CUT: lambda _: self._end_job(),
+            Action.CODE_PAGE: self._selects(self._decoder.select_page),
+            Action.NATIONAL_SET: self._selects(self._decoder.select_national_set),
+            Action.IDEOGRAPHS_ON: lambda _: self._set(self._decoder.select_ideographs, True),
+            Action.IDEOGRAPHS_OFF: lambda _: self._set(self._decoder.select_ideographs, False),
+            Action.IDEOGRAPHS_CODE: self._selects(self._decoder.select_ideographs_code),
+            Action.ENCODING: self._on_encoding,
+            Action.DEVICE: self._selects(self._select_device),
+            Action.PAGE_MODE: lambda _: self._set_page_mode(True),
+            Action.STANDARD_MODE: lambda _: self._set_page_mode(False),
+            Action.END_LINE: lambda _: self._end_line(),
+            Action.FEED_LINES: self._on_feed_lines,
+            Action.COLUMN: lambda _: self._stretch("  "),
+            Action.ROW: self._on_row,
         }
+        self._on_head = {octets: on_action[action] for octets, action in printer.actions.items()}
 
     def receive_data(self, data: bytes, now: float, line: Line = Line.TERMINAL) -> list[DialectEvent]:  # noqa: ARG002
         """Hear ``data`` at ``now``. A printer has one line, so ``line`` does not matter."""
@@ -164,6 +169,7 @@ class EscPos:
         """The line breaks: nobody hears the end of this job, and what comes next may begin anywhere."""
         events = self._fall_silent()
         self._beginning_heard = self._whole = False
+        self._on_kind = self._printing
         return [
             replace(event, fragment=True) if isinstance(event, TransactionCompleted) else event
             for event in events
@@ -199,7 +205,9 @@ class EscPos:
         """
         octets = set(token.head[1:] if self._after_italics and token.head[0] <= 1 else token.head)
         self._after_italics = False
-        if self._line[-1:].isdigit():
+        if self._styles.issuperset(octets):
+            self._after_digit = self._line[-1:].isdigit()
+        elif self._line[-1:].isdigit():
             self._doubt = self._doubt or bool(octets)
         elif self._line or self._line_text:
             self._doubt = self._doubt or bool(octets - _WIDTH_CONTROLS)
@@ -246,24 +254,38 @@ class EscPos:
 
     def _on_feed_lines(self, token: Token) -> None:
         self._end_line()
-        self._paper.blank(token.head[2])
+        self._paper.blank(token.head[-1])
 
     # Commands.
 
     def _on_command(self, token: Token) -> list[DialectEvent] | None:
+        if token.head[0] == _REALTIME:
+            return None  # a till asks for the printer's status at any moment, inside a number too
         self._after_italics = token.head in _ITALICS
         self._after_digit = self._line[-1:].isdigit()  # a command between two digits may have been a third
-        handle = self._on_head.get(token.head[:2])
-        if handle is not None:
-            return handle(token)
-        return self._end_job() if token.head[:2] in self._cuts else None
+        handle = self._on_head.get(token.head[:2]) or self._on_head.get(token.head[:3])
+        return handle(token) if handle is not None else None
 
     def _set(self, select: Callable[[_Value], None], value: _Value) -> None:
         self._stretch("")
         select(value)
 
+    def _selects(self, select: Callable[[int], None]) -> Callable[[Token], None]:
+        return lambda token: self._set(select, token.head[-1])
+
+    def _select_device(self, devices: int) -> None:
+        """ESC = n: what comes while the printer is not selected stands on a customer's display, and is not read."""
+        self._on_kind = self._printing if devices & 1 else self._displaying
+
     def _set_page_mode(self, on: bool) -> None:
-        self._page_mode = on
+        self._page_mode, self._row = on, b""
+
+    def _on_row(self, token: Token) -> None:
+        """GS $, GS \\ and ESC W place the next text on a page; in standard mode they do nothing."""
+        absolute = token.head[:2] == b"\x1d$"
+        if self._page_mode and not (absolute and token.head[-2:] == self._row):
+            self._end_line()
+            self._row = token.head[-2:] if absolute else b""
 
     def _on_encoding(self, token: Token) -> None:
         if token.head[2:3] == b"C" and token.head[5] in (0x00, 0x30):
@@ -272,7 +294,7 @@ class EscPos:
     def _on_initialize(self, _: Token) -> list[DialectEvent]:
         events = self._end_job()
         self._decoder.reset()
-        self._page_mode = False
+        self._page_mode, self._on_kind = False, self._printing
         return events
 
     def _on_form_feed(self, _: Token) -> list[DialectEvent]:
@@ -320,7 +342,7 @@ class EscPos:
         return [fragment] if fragment is not None else []
 
     def _told(self, lines: list[str]) -> list[DialectEvent]:
-        parts = _split_at_gaps(lines)
+        parts = split_at_gaps(lines)
         if len(parts) > 1:
             read = [self._reader.read(part) for part in parts]
             whole = [event for event in read if isinstance(event, TransactionCompleted)]
@@ -343,13 +365,3 @@ class EscPos:
 def _without_value(number: re.Match[str]) -> str:
     """A number that shows where it stood, but has no value: a damaged amount is told, as unknown."""
     return re.sub(r"(?=\d)", _UNREADABLE, number.group())
-
-
-def _split_at_gaps(lines: list[str]) -> list[list[str]]:
-    parts: list[list[str]] = [[]]
-    for line in lines:
-        if line:
-            parts[-1].append(line)
-        elif parts[-1]:
-            parts.append([])
-    return [part for part in parts if part]

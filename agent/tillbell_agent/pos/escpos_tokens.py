@@ -14,15 +14,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from tillbell_agent.pos.escpos_commands import (
-    NOT_THIS_COMMAND,
-    PRINTERS,
-    Counted,
-    Printer,
-    Repeated,
-    Rule,
-    Terminated,
-)
+from tillbell_agent.pos.escpos_commands import PRINTERS, Printer
+from tillbell_agent.pos.escpos_rules import NOT_THIS_COMMAND, Counted, Repeated, Rule, Terminated
 
 # The largest thing that printers take in one command is a downloaded set of logos, 384 KiB; twice that and more is
 # noise that reads as a length.
@@ -30,10 +23,9 @@ MAX_DECLARED_OCTETS = 1 << 20
 # The longest head of any rule is 15 octets (GS D), so an incomplete command never holds more than 14.
 
 _TEXT = re.compile(rb"[^\x00-\x1f]+")
-_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e\x0f\x11-\x1a\x1e\x1f]+")
 _NOT_TEXT = re.compile(rb"[\x00-\x1f]")
+_MAY_BEGIN = frozenset(b"\x1b\x1d")
 _INCOMPLETE = -1
-_PREFIXES = frozenset(b"\x10\x1b\x1c\x1d")
 
 
 class TokenKind(StrEnum):
@@ -87,7 +79,11 @@ class EscPosTokenizer:
 
     def __init__(self, printer: Printer = PRINTERS["epson"]) -> None:
         self._rules = printer.rules
-        self._three = frozenset(key[:2] for key in printer.rules if len(key) == 3)
+        self._printer = printer
+        self._longer = frozenset(key[:size] for key in printer.rules for size in range(2, len(key)))
+        self._begins = printer.prefixes
+        idle = (octet for octet in range(32) if octet not in _SINGLES and octet not in printer.prefixes)
+        self._control = re.compile(b"[" + re.escape(bytes(idle)) + b"]+")
         self._held = b""
         self._body: _Body | None = None
 
@@ -99,7 +95,7 @@ class EscPosTokenizer:
     def abandon(self) -> int:
         """Give up the command that is not complete; the number of its octets that were heard."""
         heard = len(self._held) + (self._body.octets if self._body else 0)
-        self._held, self._body = b"", None
+        self._held, self._body, self._begins = b"", None, self._printer.prefixes
         return heard
 
     def feed(self, data: bytes) -> list[Token]:
@@ -113,7 +109,7 @@ class EscPosTokenizer:
             elif (single := _SINGLES.get(data[at])) is not None:
                 tokens.append(single)
                 after = at + 1
-            elif data[at] in _PREFIXES:
+            elif data[at] in self._begins:
                 after = self._command(data, at, tokens)
             else:
                 after = self._run(data, at, tokens)
@@ -123,11 +119,12 @@ class EscPosTokenizer:
             at = after
         return tokens
 
-    @staticmethod
-    def _run(data: bytes, at: int, tokens: list[Token]) -> int:
+    def _run(self, data: bytes, at: int, tokens: list[Token]) -> int:
         run, kind = _TEXT.match(data, at), TokenKind.TEXT
-        if run is None:
-            run, kind = _CONTROL.match(data, at), TokenKind.CONTROL
+        if run is not None:
+            self._begins = self._printer.prefixes  # text: the end of the bare mode was lost
+        else:
+            run, kind = self._control.match(data, at), TokenKind.CONTROL
         assert run is not None, "every octet is text, a single, a prefix or a control"
         head = run.group()
         tokens.append(Token(kind, head, len(head)))
@@ -135,14 +132,16 @@ class EscPosTokenizer:
 
     def _command(self, data: bytes, at: int, tokens: list[Token]) -> int:
         """Read the command at ``at``; where to go on, or ``_INCOMPLETE`` where its head needs more octets."""
-        name = data[at : at + 2]
-        if len(name) < 2:
-            return _INCOMPLETE
-        rule = self._rules.get(name)
-        if name in self._three:
-            if len(data) < at + 3:
+        size = 2 if data[at] in self._printer.prefixes else 1
+        name, rule = data[at : at + size], None
+        while True:
+            if len(name) < size:
                 return _INCOMPLETE
-            rule = self._rules.get(data[at : at + 3], rule)
+            rule = self._rules.get(name, rule)
+            if name not in self._longer:
+                break
+            size += 1
+            name = data[at : at + size]
         if rule is None:
             return self._unknown(data, at, tokens)
         head = data[at : at + rule.head]
@@ -153,14 +152,16 @@ class EscPosTokenizer:
             return self._unknown(data, at, tokens)
         if body.done:
             tokens.append(Token(TokenKind.COMMAND, head, rule.head))
+            if head in self._printer.bare_mode:
+                entered = head == self._printer.bare_mode[0]
+                self._begins = self._printer.prefixes | (self._printer.bare if entered else frozenset())
         else:
             self._body = body
         return at + rule.head
 
-    @staticmethod
-    def _unknown(data: bytes, at: int, tokens: list[Token]) -> int:
+    def _unknown(self, data: bytes, at: int, tokens: list[Token]) -> int:
         """Drop the prefix, and the octet behind it unless that may begin a command of its own."""
-        octets = 1 if data[at + 1] in (0x1B, 0x1D) else 2
+        octets = 1 if data[at + 1] in _MAY_BEGIN & self._printer.prefixes else 2
         tokens.append(Token(TokenKind.UNKNOWN, data[at : at + octets], octets))
         return at + octets
 

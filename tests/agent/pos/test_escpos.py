@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tillbell_agent.pos.dialect import Desynced, DialectEvent, Ignored, TransactionCompleted
-from tillbell_agent.pos.escpos import MAX_HEAD_LINES, MAX_LINE_OCTETS, MAX_TAIL_LINES, EscPos
+from tillbell_agent.pos.escpos import MAX_LINE_OCTETS, EscPos
+from tillbell_agent.pos.escpos_commands import EPSON_PAGES
+from tillbell_agent.pos.escpos_paper import MAX_HEAD_LINES, MAX_TAIL_LINES
 from tillbell_agent.pos.escpos_text import TextDecoder
 from tillbell_agent.pos.settings import DialectSettings
 from tillbell_protocol.event import Kind
@@ -304,7 +306,7 @@ def test_encoding_follows_the_stated_rule(stream: bytes, encoding: str, currency
 
 
 def test_page_counts_only_while_ideographs_are_off() -> None:
-    decoder = TextDecoder("gb18030")
+    decoder = TextDecoder("gb18030", EPSON_PAGES)
     decoder.select_page(19)
     assert decoder.decode(b"\xd4\xaa") == "元"
     decoder.select_ideographs(False)

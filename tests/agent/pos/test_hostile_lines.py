@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tillbell_agent.pos.dialect import TransactionCompleted
 from tillbell_agent.pos.escpos import EscPos
-from tillbell_agent.pos.escpos_text import CODE_PAGES
+from tillbell_agent.pos.escpos_commands import EPSON_PAGES
 from tillbell_agent.pos.receipt import ReceiptReader
 from tillbell_agent.pos.settings import DialectSettings
 
@@ -119,7 +119,7 @@ def test_any_lines_give_an_event_or_none(lines: list[str], currency: str) -> Non
 @settings(max_examples=200)
 @given(
     st.lists(_LINE, max_size=5),
-    st.sampled_from(sorted({*CODE_PAGES.values(), "gb18030", "big5", "euc-kr", "shift_jis", "utf-8"})),
+    st.sampled_from(sorted({*EPSON_PAGES.values(), "gb18030", "big5", "euc-kr", "shift_jis", "utf-8"})),
     st.binary(max_size=40),
 )
 def test_any_octets_in_any_encoding_give_events(lines: list[str], encoding: str, noise: bytes) -> None:
