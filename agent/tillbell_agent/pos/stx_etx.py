@@ -47,13 +47,14 @@ class Framer:
         self._between(len(self.held))
 
     def _frame(self, etx: int) -> list[bytes]:
-        """The frame at the front, whose ETX is at ``etx``, or what stands in a damaged one."""
+        """The frame at the front, whose ETX is at ``etx``; of a damaged one nothing, not even what looks like a handshake."""
         payload, check = bytes(self.held[1:etx]), self.held[etx + 1]
-        if lrc(payload, ETX) != check:
-            return self._between(etx + (1 if check == STX else 2))
-        del self.held[: etx + 2]
+        holds = lrc(payload, ETX) == check
+        whole = etx + (2 if holds or check != STX else 1)  # a lost LRC may be the next frame's STX
+        del self.held[:whole]
         self._searched = 0
-        return [payload]
+        self.skipped += 0 if holds else whole
+        return [payload] if holds else []
 
     def _between(self, octets: int) -> list[bytes]:
         """Take ``octets`` from the front that are no frame: the handshakes among them count, the rest is skipped."""

@@ -6,7 +6,8 @@ in the till's ask only, so with the terminal's line alone a refund is told as a 
 
 Limits. The protocol has no number, no time and no authorization: nothing tells a payment from the next of the same
 amount, so no key is given. An answer that comes again without a new ask within fifteen seconds is the same one. A till
-that does not wait for the payment (A011) gets an answer that says nothing of it, and nothing is told.
+that does not wait for the payment (A011) gets an answer that says nothing of it, and nothing is told. A refund whose
+ask came before the agent's start is told as a sale.
 """
 
 import re

@@ -289,6 +289,22 @@ def test_frame_with_any_octet_damaged_is_not_told() -> None:
         assert transactions(hear(dialect(), [(0.0, TERMINAL, bad), (0.2, TERMINAL, ACCEPTED)])) == [SALE], at
 
 
+def test_octets_of_a_damaged_frame_are_no_acknowledgements() -> None:
+    """The terminal's own ACK would stand for a new ask, and make a repetition a second sale."""
+    card = frame(answer(11, "0", 46743, "2", "378282246310005", 978))
+    assert card[-1:] == ACK
+    for at in range(1, len(card) - 2):
+        bad = card[:at] + ACK + card[at + 1 :]
+        for damaged in (bad, card[:at] + bytes([card[at] ^ 0x40]) + card[at + 1 :]):
+            spoken = [card, ENQ, damaged, ENQ, card, EOT]
+            steps = [(n * 1.0, TERMINAL, octets) for n, octets in enumerate(spoken)]
+            assert len(transactions(hear(dialect(), steps))) == 1, at
+
+
+def test_lost_check_octet_costs_the_next_frame_nothing() -> None:
+    assert transactions(hear(dialect(), [(0.0, TERMINAL, ACCEPTED[:-1] + ACCEPTED)])) == [SALE]
+
+
 def test_frame_that_stops_is_given_up_after_silence() -> None:
     machine = dialect()
     assert machine.receive_data(ACCEPTED[:10], 5.0) == []
