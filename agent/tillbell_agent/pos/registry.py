@@ -25,6 +25,7 @@ DIALECTS: Mapping[str, Row] = {
     "escpos": Row("tillbell_agent.pos.escpos", "EscPos", two_lines=False),
     "ecr17": Row("tillbell_agent.pos.ecr17", "Ecr17"),
     "hypercom": Row("tillbell_agent.pos.hypercom", "Hypercom"),
+    "r200": Row("tillbell_agent.pos.r200", "R200"),
     "iso8583": Row("tillbell_agent.pos.iso8583", "Iso8583"),
     "iso8583-cn": Row("tillbell_agent.pos.iso8583_cn", "Iso8583Cn"),
     "telium": Row("tillbell_agent.pos.telium", "Telium"),
