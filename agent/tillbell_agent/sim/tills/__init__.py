@@ -44,6 +44,7 @@ Exchanges = Callable[[int, datetime, str, frozenset[str]], Iterator[Exchange]]
 TILLS: dict[str, str] = {
     "ecr17": "tillbell_agent.sim.tills.ecr17",
     "hypercom": "tillbell_agent.sim.tills.hypercom",
+    "r200": "tillbell_agent.sim.tills.r200",
     "iso8583": "tillbell_agent.sim.tills.iso8583",
     "iso8583-cn": "tillbell_agent.sim.tills.iso8583_cn",
     "mis-bankall": "tillbell_agent.sim.tills.mis_bankall",
