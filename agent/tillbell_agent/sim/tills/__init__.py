@@ -17,7 +17,7 @@ TROUBLES = ("retransmission", "nak", "reprint")
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """Octets that one end says, ``after_s`` seconds after what was said before."""
+    """Octets that one end says, ``after_s`` seconds after what was said before; of the first, whoever speaks decides."""
 
     line: Line
     octets: bytes
@@ -43,6 +43,7 @@ Exchanges = Callable[[int, datetime, str, frozenset[str]], Iterator[Exchange]]
 # Dialect → module with ``exchanges``. A new one is one row.
 TILLS: dict[str, str] = {
     "ecr17": "tillbell_agent.sim.tills.ecr17",
+    "escpos": "tillbell_agent.sim.tills.escpos",
     "hypercom": "tillbell_agent.sim.tills.hypercom",
     "r200": "tillbell_agent.sim.tills.r200",
     "iso8583": "tillbell_agent.sim.tills.iso8583",
