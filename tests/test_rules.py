@@ -25,7 +25,7 @@ CLI = REPO / "agent" / "tillbell_agent" / "cli"
 LAYERS = (
     ("tillbell_protocol.link",),
     ("tillbell_protocol",),
-    ("notify", "pos", "probe", "modem", "retry", "config*", "moment", "finding", "incoming", "spelling"),
+    ("notify", "pos", "probe", "capture", "modem", "retry", "config*", "moment", "finding", "incoming", "spelling"),
     (
         "shell",
         "outbox",
@@ -66,7 +66,7 @@ RANDOMNESS = frozenset({"random", "secrets", "uuid"})
 MAY_TOUCH_THE_WORLD = ("shell", "cli", "sim", "console", "collector")
 MAY_HOLD_SQL = ("outbox", "segment_rows", "inbox", "ledger", "database", "pairings", "rescue", "retention")
 SIMULATED_DISK = "tillbell_agent.sim.installation.disk"  # stands between the store and its SQLite
-PURE = ("notify", "pos", "probe", "modem", "retry", "incoming")
+PURE = ("notify", "pos", "probe", "capture", "modem", "retry", "incoming")
 SQL = re.compile(
     r"\b(SELECT\s.+\sFROM|INSERT\s+(OR\s+\w+\s+)?INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM|CREATE\s+TABLE|PRAGMA)\b",
     re.S,

@@ -34,6 +34,8 @@ VERBS = {
     "pairings": "a recipient's devices, what is missing, what was refused",
     "expand": "sealed messages as standard COSE",
     "pdu": "explain an SMS TPDU",
+    "capture": "record a terminal's line for support, without card numbers",
+    "replay": "what a dialect makes of a recorded line",
     "sim pos": "a simulated terminal and till",
     "sim modem": "a simulated GSM modem with its network",
 }
