@@ -4,6 +4,10 @@ Source: the ``bankall(request, response)`` call of UnionPay's MIS libraries (pos
 programs fill and read its two strings. What that library and the terminal say to each other on their own line is each
 vendor's secret and is not read here. An answer of 148 octets does not say what kind of transaction it is: the request
 does, which is known by the three digits that the answer repeats, or else the answer's text.
+
+Limits. No record has a check sum: a digit that became another digit cannot be seen. A request that a library answers
+without its three digits is not found. A record that breaks off in its last fields, with the next one behind it and no
+silence between, takes the missing octets from there.
 """
 
 from collections.abc import Mapping

@@ -13,14 +13,16 @@ MAX_KEPT = 512  # an answer of 150 octets and a request of 87, with the padding 
 
 _ANSWER = re.compile(
     # An approval tells its date: else the rest of a cut record and the text of the next one could pass for one.
-    rb"(?P<result>00(?=[\x00-\xff]{111}[01]\d[0-3]\d[0-2]\d)|(?!00)[0-9A-Z]{2})(?P<bank>[0-9A-Za-z ]{4})(?P<card>[0-9*xX#E ]{20})(?P<voucher>\d{6}| {6})(?P<amount>\d{12})"
-    rb"(?P<text>[\x00\x20-\xff]{40})(?P<merchant>[0-9A-Za-z ]{15})(?P<terminal>[0-9A-Za-z ]{8})(?P<batch>\d{6}| {6})"
+    rb"(?P<result>00(?=[\x00-\xff]{111}[01]\d[0-3]\d[0-2]\d)|(?!00)[0-9A-Z]{2})(?P<bank>[0-9A-Za-z ]{4})(?P<card> {20}|(?! )[0-9*xX#E ]{20})(?P<voucher>\d{6}| {6})(?P<amount>\d{12})"
+    rb"(?P<text>[\x00\x20-\xff]{40})(?P<merchant>[0-9A-Za-z ]{15})(?P<terminal>[0-9A-Za-z]{8})(?P<batch>\d{6}| {6})"
     rb"(?P<date>(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])|0000| {4})(?P<time>(?:[01]\d|2[0-3])[0-5]\d[0-5]\d| {6})"
     rb"(?P<rrn>[0-9A-Za-z ]{12})(?P<auth>[0-9A-Za-z ]{6})(?P<settled>\d{4}| {4})(?P<check>\d{3}| {3})"
 )
-# Some calls put a type of call before it, and some the authorisation and the card of the original behind it.
+# Some calls put a type of call before it, and some the authorisation and the card of the original behind it. The end of
+# an answer that was cut off also holds many digits, so a request begins where something begins and has a true date.
 _REQUEST = re.compile(
-    rb"(?:\d\d)?(?P<till>[ -~]{8})(?P<cashier>[ -~]{8})(?P<type>\d\d)(?P<amount>\d{12})(?P<date>\d{8}| {8})"
+    rb"(?<![!-~])(?:\d\d)?(?P<till>[!-~][ -~]{7})(?P<cashier>[ -~]{8})(?P<type>\d\d)(?P<amount>00\d{10})"
+    rb"(?P<date>20\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])| {8})"
     rb"(?P<rrn>[0-9A-Za-z ]{12})(?P<voucher>\d{6}| {6})(?P<check>\d{3})(?:[0-9A-Za-z ]{6}[0-9*xX#E ]{20})?[ \0\r\n]*\Z"
 )
 _PADDING = b" \x00\r\n"
