@@ -15,7 +15,7 @@ MAX_MESSAGE = 1100  # the longest, value added services, has 26 octets and up to
 LRC_BASE: Final = 0x7F
 _TEXT = rb"[\t\n\r\x1b\x20-\xff]"
 _UNIT = re.compile(
-    rb"\x02(?P<message>%b{10,%d})\x03(?P<lrc>[\x00-\xff])" % (_TEXT, MAX_MESSAGE)
+    rb"\x02(?P<message>%b{10,%d}+)\x03(?P<lrc>[\x00-\xff])" % (_TEXT, MAX_MESSAGE)
     + rb"|\x01[\x20-\xff]{20}\x04"
     + rb"|[\x06\x15](?:\x03[\x68-\x6b\x78-\x7c]|(?!\x03?\Z))"
 )
