@@ -2,10 +2,10 @@
 
 import sys
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 from itertools import islice, product
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import example, given, settings
@@ -21,7 +21,7 @@ from tillbell_agent.pos.transbank import MAX_PAYLOAD_OCTETS, Transbank
 from tillbell_agent.sim.tills import TROUBLES
 from tillbell_agent.sim.tills.transbank import damaged, exchanges, frame
 from tillbell_protocol.event import Kind, Settlement, Transaction
-from tillbell_protocol.pan import TruncatedPan
+from tillbell_protocol.pan import TruncatedPan, luhn_holds
 
 INTEGRADO = "0210|00|597029414300|75001146|000002|799889|2600|0||2008|000087|CR|||AX|03032020|112624|0|0|"
 AUTOSERVICIO = "0210|00|597029414300|IM750164|123456|700527|1000|3331|56|DB|00-00-00|331|P |18032026|123307"
@@ -363,31 +363,12 @@ def test_mutated_frame_tells_no_amount_that_it_does_not_hold(at: int, octet: int
 
 # Card numbers.
 
-PANS = (
-    "4111111111111111",
-    "4222222222222",
-    "36148900647913",
-    "378282246310005",
-    "6304000000000000000",
-    "30569309025904",
-)
-
 
 def luhn(digits: str) -> str:
-    """The digits with a check digit that holds."""
-    for check in "0123456789":
-        total = sum(
-            (d * 2 - 9 if d > 4 else d * 2) if at % 2 else d
-            for at, d in enumerate(map(int, reversed(digits + check)))
-        )
-        if total % 10 == 0:
-            return digits + check
-    raise AssertionError
+    return next(digits + check for check in "0123456789" if luhn_holds(digits + check))
 
 
-PLANTED = [
-    luhn("4539578763621" + "486207"[: size - 14] if size > 13 else "453957876362") for size in range(13, 20)
-]
+PLANTED = [luhn("453957876362148620"[: size - 1]) for size in range(13, 20)]
 
 
 def spaced(pan: str) -> str:
@@ -420,8 +401,6 @@ def test_longer_card_number_in_the_column_of_its_last_digits_is_truncated() -> N
 
 
 def test_damage_of_the_simulated_line_is_damage() -> None:
-    from random import Random  # noqa: PLC0415
-
     for seed in range(50):
         assert told(hear(dialect(), [(0.0, Line.TERMINAL, damaged(frame(LONG_SALE), Random(seed)))])) == []
 
@@ -429,4 +408,3 @@ def test_damage_of_the_simulated_line_is_damage() -> None:
 def test_voucher_is_not_read() -> None:
     sale = LONG_SALE + "TOTAL: $99.999   TARJETA ************1111".ljust(80) + "|"
     assert only(hear_payloads(sale)) == only(hear_payloads(LONG_SALE))
-    assert replace(only(hear_payloads(sale)), amount_minor=None).amount_minor is None
