@@ -18,27 +18,18 @@ _RRN: Final = rb"(?P<rrn>[0-9A-Za-z ]{12})"
 _NUMBERS: Final = rb"(?P<trace>\d{6}| {6})(?P<batch>\d{6}| {6})(?P<host>[0-9A-Z ]{2})"
 _SHOP: Final = rb"(?P<tid>[0-9A-Za-z ]{8})(?P<mid>[ -~]{15})"
 _PAN: Final = rb"(?P<pan>[0-9*#.xXE\xb7 ]{19})"
+_EXPIRY: Final = rb"(?:\d{4}|[*#xX]{4}| {4})"
+# Nobody pays a hundred millions by card: what begins otherwise is another field.
+_AMOUNT: Final = rb"(?P<amount>00\d{10})"
+_TOTAL: Final = rb"(?:[ -~]{8}(?P<currency>[0-9A-Z ]{3})" + _AMOUNT + rb")?"
 
 _CARD: Final = re.compile(
-    _PAN
-    + rb"[0-9*#xX ]{4}"
-    + _STATUS
-    + _APPROVAL
-    + _RRN
-    + _NUMBERS
-    + _SHOP
-    + rb"(?P<aid>[ -~]{14})[^\x03]{44}"
+    _PAN + _EXPIRY + _STATUS + _APPROVAL + _RRN + _NUMBERS + _SHOP + rb"(?P<aid>[ -~]{14})[^\x03]{44}"
 )
-_VOID: Final = re.compile(rb"(?P<amount>\d{12})" + _STATUS + _APPROVAL + _RRN + _NUMBERS)
+_VOID: Final = re.compile(_AMOUNT + _STATUS + _APPROVAL + _RRN + _NUMBERS)
 _WALLET: Final = re.compile(_STATUS + _APPROVAL + _NUMBERS + _SHOP)
 _BARE: Final = re.compile(_STATUS + _NUMBERS + _SHOP)
-_CODE: Final = re.compile(
-    _STATUS
-    + rb"[^\x03]{32}"
-    + _NUMBERS
-    + _SHOP
-    + rb"(?:[ -~]{8}(?P<currency>[0-9A-Z ]{3})(?P<amount>\d{12}))?"
-)
+_CODE: Final = re.compile(_STATUS + rb"[^\x03]{32}" + _NUMBERS + _SHOP + _TOTAL)
 # By family and command; R's others have a card's fields. G200 is found in both forms: a description of 32 characters
 # cannot be taken for trace and batch.
 _SHAPES: Final[dict[bytes, tuple[re.Pattern[bytes], ...]]] = {
@@ -72,8 +63,8 @@ NO_SALE: Final[dict[bytes, str]] = {
 HEARTBEATS: Final = frozenset(b"902 904 906".split())  # echo, numbers, code scanned
 
 _ANSWER = re.compile(rb"([RQGX])(\d{3})")
-_REQUEST = re.compile(rb"C(\d{3})(?:[0-9A-Z ]{2}(\d{12})(?:(\d{6})(?!\d))?)?")
-_AMOUNT_ALONE = re.compile(rb"\d{12}")
+_REQUEST = re.compile(rb"C(\d{3})(?:[0-9A-Z ]{2}(00\d{10})(?:(\d{6})(?!\d))?)?")
+_AMOUNT_ALONE = re.compile(rb"00\d{10}")
 _SETTLED = re.compile(
     rb"(?P<host>[0-9A-Z ]{2})(?P<status>[0-9A-Z]{2})(?P<batch>\d{6})(?P<count>\d{3})(?P<amount>\d{12})"
 )
