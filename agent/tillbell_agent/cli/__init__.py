@@ -22,6 +22,7 @@ VERBS = {
     "run": "listen, record and send: the agent itself",
     "status": "what the agent and its modems are doing",
     "doctor": "what is wrong, and what to do next",
+    "probe": "what speaks on the serial ports, and how",
     "queue": "messages and their states",
     "txn": "transactions heard, with their messages",
     "inbox": "texts that the modems received",

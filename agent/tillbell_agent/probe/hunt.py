@@ -30,6 +30,7 @@ _NOT_UNDERSTOOD_CLEAN = 6000  # … though a picture may come without an error f
 _CLEAN = 0.03  # of the characters lack a stop bit: noise
 _DIRTY = 0.12  # the format or the speed is wrong
 _OPINIONS = 2
+_STALE_S = 0.04  # what an adapter hands over so soon after a change it may have heard before
 _WRONG_PARITY = 0.5  # of the characters
 _SILENCE_S = 8.0  # on a port that counts no errors, and may drop what came wrongly
 _REST_TEST_S = 20.0  # for the format that is one bit too long
@@ -39,12 +40,16 @@ _FORMATS = ((8, "N"), (8, "E"), (8, "O"), (7, "N"))
 
 
 class Hunt:
-    """``setting``: what the port is to be set to now. ``refuse`` it where the port cannot."""
+    """``setting``: what the port is to be set to now. ``refuse`` it where the port cannot.
+
+    Some drivers have counters of errors that never count: a port is believed to count from its first error on.
+    """
 
     def __init__(self, now: float, rows: Mapping[str, Row] = ROWS) -> None:
         self.setting = Setting(SPEEDS[0])
         self._rows = rows
         self._hearings = {self.setting: Hearing(self.setting, rows)}
+        self._counts = False
         self._left: dict[Setting, int] = {}  # how often it was given up
         self._refused: set[Setting] = set()
         self._believed: int | None = None  # the speed that octets heard too fast have told …
@@ -63,11 +68,16 @@ class Hunt:
     def receive(self, octets: bytes, now: float, errors: Errors | None = None) -> None:
         """Octets as the port gave them, and how many errors it has counted since the last call; None: it counts none."""
         self.tick(now)
-        if not octets and not (errors and (errors.framing or errors.parity)):
+        wrong = errors is not None and (errors.framing > 0 or errors.parity > 0)
+        self._counts = self._counts or wrong
+        if not octets and not wrong:
             return
         self._heard_at = now
+        if now < self._tuned_at + _STALE_S:
+            self._settled = False
+            return
         self._settled = self._settled or now - self._tuned_at > _UNSETTLED_S
-        self._hearing.receive(octets, errors)
+        self._hearing.receive(octets, errors if self._counts else None)
         if self._settled:
             self._unexplained += octets
             self._unexplained_errors += errors.framing if errors else 0
@@ -106,13 +116,13 @@ class Hunt:
         if self._heard_at is not None:
             self._hearing.end_burst(now)
         found = judge(self._hearings.values(), self._base)
-        sure = found.finding in (Finding.TERMINAL, Finding.MODEM)
         return replace(
             found,
             parity_known=self._parity_known,
             stopbits_known=self._stopbits_known,
             octets=sum(each.octets for each in self._hearings.values()),
-            seconds=self._sure_after if sure and self._sure_after is not None else now - self._began,
+            seconds=now - self._began,
+            sure_after=self._sure_after,
         )
 
     # What was heard so far under the present settings.

@@ -21,7 +21,7 @@ class Finding(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``setting`` None: nothing says how fast the line is. ``seconds``: how long it took to be sure, or listened to.
+    """``setting`` None: nothing says how fast the line is. ``seconds``: how long was listened; ``sure_after``: of them.
 
     ``parity_known``, ``stopbits_known``: whether they were seen, or are only assumed. ``told``: transactions that the
     dialect itself understood. ``octets``: all that was heard, whatever the settings.
@@ -38,6 +38,7 @@ class Verdict:
     told: int = 0
     octets: int = 0
     seconds: float = 0.0
+    sure_after: float | None = None
 
     @property
     def dialect(self) -> str | None:

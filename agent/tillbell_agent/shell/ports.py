@@ -6,7 +6,9 @@ ever, so an empty read is an end, not a pause.
 """
 
 import errno
+import fcntl
 import os
+import struct
 import termios
 from dataclasses import dataclass
 
@@ -14,7 +16,12 @@ import serial
 
 _READ_OCTETS = 4096
 _MISSING = frozenset({errno.ENOENT, errno.ENODEV, errno.ENXIO})
-_TERMIOS_CFLAG, _TERMIOS_CC = 2, 6
+_TERMIOS_CFLAG, _TERMIOS_OSPEED, _TERMIOS_CC = 2, 5, 6
+# struct serial_icounter_struct of <linux/serial.h>: twenty ints, of which the seventh, ninth and tenth are these.
+_TIOCGICOUNT = 0x545D
+_COUNTERS = struct.Struct("20i")
+_FRAMING, _PARITY, _BREAKS = 6, 8, 9
+_MARK = 0o10000000000  # CMSPAR, which the module termios does not name
 
 
 class PortError(Exception):
@@ -68,6 +75,34 @@ class ListenPort:
             raise PortError(f"{self.path}: the other end is gone: is it unplugged?")
         return data
 
+    def tune(self, baudrate: int, bytesize: int, parity: str, stopbits: float) -> bool:
+        """Hear with these settings from now on; False where the port does not do so. What waits is dropped.
+
+        A pseudo-terminal takes any speed and drops parity and seven bits. Raises PortError where the port is gone.
+        """
+        wanted = {"baudrate": baudrate, "bytesize": bytesize, "parity": parity, "stopbits": stopbits}
+        try:
+            for name, value in wanted.items():
+                setattr(self._serial, name, value)
+            _set_modes(self.fileno())
+            termios.tcflush(self.fileno(), termios.TCIFLUSH)
+            return _has_format(self.fileno(), baudrate, bytesize, parity)
+        except (serial.SerialException, OSError, ValueError, termios.error) as error:
+            if _code(error) == errno.EINVAL or isinstance(error, ValueError):
+                return False
+            raise PortError(f"{self.path}: {_why(error)}") from error
+
+    def error_counts(self) -> tuple[int, int] | None:
+        """(framing errors and breaks, parity errors) since the driver started; None: it keeps no such counters.
+
+        A pseudo-terminal keeps none, nor do some USB adapters; others have counters that never count.
+        """
+        try:
+            counters = _COUNTERS.unpack(fcntl.ioctl(self.fileno(), _TIOCGICOUNT, bytes(_COUNTERS.size)))
+        except OSError:
+            return None
+        return counters[_FRAMING] + counters[_BREAKS], counters[_PARITY]
+
     def close(self) -> None:
         self._serial.close()
 
@@ -120,6 +155,16 @@ def _set_modes(descriptor: int) -> None:
     attributes[_TERMIOS_CC][termios.VMIN] = 1
     attributes[_TERMIOS_CFLAG] &= ~termios.HUPCL
     termios.tcsetattr(descriptor, termios.TCSANOW, attributes)
+
+
+def _has_format(descriptor: int, baudrate: int, bytesize: int, parity: str) -> bool:
+    """Whether the driver kept what it was asked for; a receiver waits for one stop bit whatever is set."""
+    attributes = termios.tcgetattr(descriptor)
+    flags = attributes[_TERMIOS_CFLAG]
+    size = termios.CS7 if bytesize == 7 else termios.CS8
+    kept = flags & termios.CSIZE == size and bool(flags & termios.PARENB) == (parity != "N")
+    marked = bool(flags & _MARK) == (parity in "MS")
+    return kept and marked and attributes[_TERMIOS_OSPEED] == getattr(termios, f"B{baudrate}", None)
 
 
 def _why(error: Exception) -> str:

@@ -168,7 +168,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, help="one trial, with its verdicts")
     args = parser.parse_args(argv)
     wrong = 0
-    print(f"{'family':12} named   open  wrong  parity open  seconds (median, most)")
+    print(f"{'family':12} named   open  wrong  parity open  sure after (median, most)")
     for family in [args.family] if args.family else families():
         seeds = range(args.trials) if args.seed is None else [args.seed]
         outcomes = [outcome for seed in seeds for outcome in run(draw(family, seed))]
@@ -180,7 +180,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _print_row(family: str, outcomes: list[Outcome]) -> int:
     words = Counter(outcome.word for outcome in outcomes)
     named = [outcome.verdict for outcome in outcomes if outcome.word == "named"]
-    seconds = sorted(verdict.seconds for verdict in named) or [0.0]
+    seconds = sorted(verdict.sure_after or 0.0 for verdict in named) or [0.0]
     unseen = sum(not verdict.parity_known for verdict in named)
     print(
         f"{family:12} {words['named']:5}  {words['open']:5}  {words['wrong']:5}  {unseen:11}"
