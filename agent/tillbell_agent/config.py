@@ -91,10 +91,12 @@ class SourceConfig:
 
     @property
     def taps(self) -> tuple[tuple[Line, str], ...]:
-        """Who speaks on which port."""
+        """Who speaks on which port; whoever asks first."""
         if self.port:
             return ((Line.TERMINAL, self.port),)
-        return (Line.TERMINAL, self.port_terminal), (Line.TILL, self.port_till)
+        both = ((Line.TERMINAL, self.port_terminal), (Line.TILL, self.port_till))
+        row = DIALECTS.get(self.dialect)
+        return both if row is None or row.asks is Line.TERMINAL else both[::-1]
 
     @property
     def where(self) -> str:

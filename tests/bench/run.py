@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import dialects
 import million
 import path
 import peers
@@ -27,7 +28,7 @@ from shop import BenchError, Shop
 
 from tillbell_agent.sim.demo_processes import DemoError
 
-_PARTS = ("sizes", "start", "idle", "latency", "throughput", "million", "peers")
+_PARTS = ("sizes", "dialects", "start", "idle", "latency", "throughput", "million", "peers")
 _REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -107,6 +108,7 @@ def _parts(folder: Path, *, quick: bool) -> dict[str, Callable[[], list[Table]]]
 
     return {
         "sizes": sizes.measure,
+        "dialects": lambda: dialects.measure(200_000 if quick else 2_000_000),
         "start": at("start", lambda shop: [path.start(shop, starts)]),
         "idle": at("idle", lambda shop: [path.rest(shop, seconds)]),
         "latency": at("latency", lambda shop: [path.one_at_a_time(shop, singles)]),

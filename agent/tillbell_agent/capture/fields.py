@@ -17,6 +17,7 @@ from tillbell_agent.pos.checks import lrc
 
 PACKED: Final = LOW | HIGH
 _MOST_OCTETS = 2100
+_HANDSHAKE: Final = re.compile(rb"[\x04-\x06\x15]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +49,13 @@ def secrets(octets: bytes, fields: Iterable[Field]) -> list[Hidden]:
 def known_fields(octets: bytes) -> list[Field]:
     """Of every frame in ``octets`` that is certain."""
     found = [*_counted_frames(octets), *_printable_frames(octets)]
-    found += [field for message in _iso_messages(octets) for field in message]
+    for message in (*_iso_messages(octets), *_ascii_messages(octets)):
+        found += message
     return found
 
 
 # STX, text, ETX, LRC. The LRC covers the text and perhaps STX and ETX, from 00 or 7F, by protocol.
-_PRINTABLE: Final = re.compile(rb"\x02([\x1c-\x7e\x80-\xff]{6,2000})\x03", re.DOTALL)
+_PRINTABLE: Final = re.compile(rb"\x02([\x1c-\x7e\x80-\xff]{3,2000})\x03", re.DOTALL)
 # Text of a frame → widths of its fields and whether they are secret: Malaysia's R200 (its card, expiry and holder),
 # ECR17's results, Telium's answers.
 _WIDTHS: Final = (
@@ -70,7 +72,7 @@ def _printable_frames(octets: bytes) -> Iterator[Field]:
         start, etx = frame.span(1)[0], frame.end(1)
         if octets[etx + 1 : etx + 2] and octets[etx + 1] in _longitudinal(frame[1]):
             yield from (Field(frame.start(), start), Field(start, etx, text=True), Field(etx, etx + 1))
-            yield Field(etx + 1, etx + 2)
+            yield from (Field(etx + 1, etx + 2), _handshake(octets, etx + 2))
             yield from _fixed(frame[1], start)
 
 
@@ -109,8 +111,15 @@ def _counted_frames(octets: bytes) -> Iterator[Field]:
             )
             yield from (Field(at + left, at + right) for left, right in pairwise(_HEADER))
             yield from _counted_fields(octets, at + 3, end)
+            yield _handshake(octets, end + 2)
             at = end + 1
         at = octets.find(b"\x02", at + 1)
+
+
+def _handshake(octets: bytes, at: int) -> Field:
+    """Single octets behind a frame: ENQ, ACK, NAK, EOT."""
+    after = _HANDSHAKE.match(octets, at)
+    return Field(at, after.end() if after else at, text=True)
 
 
 def _counted_fields(octets: bytes, at: int, end: int) -> Iterator[Field]:
@@ -194,6 +203,49 @@ def _iso_length(octets: bytes, field: int, at: int) -> tuple[int, int] | None:
     return prefix, (int(said) + 1) // 2 if nibbles else int(said)
 
 
+# The same in ASCII, behind a length of two octets: characters of each field.
+_ASCII_CHARACTERS: Final = {
+    3: 6, 4: 12, 5: 12, 6: 12, 7: 10, 11: 6, 12: 6, 13: 4, 14: 4, 15: 4, 16: 4, 17: 4, 18: 4, 19: 3, 20: 3, 22: 3, 23: 3,
+    24: 3, 25: 2, 26: 2, 37: 12, 38: 6, 39: 2, 40: 3, 41: 8, 42: 15, 43: 40, 49: 3, 50: 3, 51: 3, 52: 16, 53: 16, 64: 16,
+    70: 3, 90: 42, 95: 42,
+}  # fmt: skip
+_ASCII_LENGTHS: Final = {2: 2, 32: 2, 33: 2, 34: 2, 35: 2, 44: 2, 45: 2, 102: 2, 103: 2}
+_ASCII_SECRETS: Final = {14: TEXT, 35: TEXT, 36: TEXT, 45: TEXT, 52: TEXT, 55: TEXT}
+_ASCII_HEAD: Final = re.compile(rb"(?=(..)(0[1-8][0-5]0)([0-9A-Fa-f]{16}))", re.DOTALL)
+
+
+def _ascii_messages(octets: bytes) -> Iterator[list[Field]]:
+    for head in _ASCII_HEAD.finditer(octets):
+        end = head.start() + 2 + int.from_bytes(head[1], "big")
+        if end <= len(octets):
+            yield _ascii_fields(octets, head.start(), end)
+
+
+def _ascii_fields(octets: bytes, start: int, end: int) -> list[Field]:
+    """[] where they do not add up."""
+    at = start + 22
+    fields = [
+        Field(start, start + 2),
+        Field(start + 2, start + 6, text=True),
+        Field(start + 6, at, text=True),
+    ]
+    bitmap, count = int(octets[at - 16 : at], 16), 64
+    if bitmap >> 63 and re.fullmatch(rb"[0-9A-Fa-f]{16}", octets[at : at + 16]):
+        bitmap, count, at = bitmap << 64 | int(octets[at : at + 16], 16), 128, at + 16
+        fields.append(Field(at - 16, at, text=True))
+    for number in range(2, count + 1):
+        if bitmap >> (count - number) & 1:
+            digits = 0 if number in _ASCII_CHARACTERS else _ASCII_LENGTHS.get(number, 3)
+            said = octets[at : at + digits]
+            if said and not said.isdigit():
+                return []
+            after = at + digits + (int(said) if said else _ASCII_CHARACTERS.get(number, 0))
+            fields.append(Field(at, at + digits, text=True))
+            fields.append(Field(at + digits, after, _ASCII_SECRETS.get(number, 0), text=True))
+            at = after
+    return fields if at == end else []
+
+
 # ZVT: BMP → octets that follow it (PA00P015 chapter 3); LLVAR and LLLVAR say their length in F digits.
 _BMP_OCTETS: Final = {
     0x01: 1, 0x02: 1, 0x03: 1, 0x04: 6, 0x05: 1, 0x0B: 3, 0x0C: 3, 0x0D: 2, 0x0E: 2, 0x17: 2, 0x19: 1, 0x27: 1,
@@ -204,6 +256,7 @@ _BMP_LL: Final = frozenset({0x22, 0x23, 0x2D, 0x2E, 0x8B, 0xA7, 0xD1, *range(0xE
 _BMP_LLL: Final = frozenset({0x24, 0x3C, 0x60, 0x9A, 0xAF})
 # Expiry, tracks, CVV, password, chip data.
 _BMP_SECRETS: Final = dict.fromkeys((0x0E, 0x23, 0x24, 0x2D, 0x2E, 0x3A, 0x3D, 0xA7, 0xAF, 0xD1), PACKED)
+_BMP_TEXTS: Final = frozenset({0x2A, 0x3B, 0x3C, 0x8B})
 # Commands with BMPs → octets before them.
 _WITH_BMPS: Final = {
     b"\x04\x0f": 0,
@@ -216,25 +269,26 @@ _WITH_BMPS: Final = {
 
 
 def zvt_fields(apdu: bytes) -> list[Field]:
-    """Of a status information, a completion or a payment (PA00P015); [] where it does not add up."""
-    before = _WITH_BMPS.get(apdu[:2])
-    if before is None or len(apdu) < 3:
+    """Of a status information, a completion or a payment (PA00P015); of any other its head."""
+    if len(apdu) < 3:
         return []
     head = 5 if apdu[2] == 0xFF else 3
     said = int.from_bytes(apdu[3:5], "little") if head == 5 else apdu[2]
-    if said != len(apdu) - head:
-        return []
+    before = _WITH_BMPS.get(apdu[:2])
+    if said != len(apdu) - head or before is None:
+        return [Field(0, head)]
     at = head + before
-    fields = [Field(0, at)]
+    fields = [Field(0, min(3, head)), Field(min(3, head), at)]
     while at < len(apdu):
         length = _bmp_length(apdu, at)
         if length is None:
             return []
         prefix, data = length
         fields.append(Field(at, at + 1 + prefix))
-        fields.append(Field(at + 1 + prefix, at + 1 + prefix + data, _BMP_SECRETS.get(apdu[at], 0)))
+        start, end = at + 1 + prefix, at + 1 + prefix + data
+        fields.append(Field(start, end, _BMP_SECRETS.get(apdu[at], 0), text=apdu[at] in _BMP_TEXTS))
         at += 1 + prefix + data
-    return fields if at == len(apdu) else []
+    return fields if at == len(apdu) else fields[:1]
 
 
 def _bmp_length(apdu: bytes, at: int) -> tuple[int, int] | None:

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from tillbell_agent.capture.fields import known_fields
 from tillbell_agent.capture.frames import stuffed_frames
 from tillbell_agent.capture.hidden import HIGH, IIN, KEPT_DIGITS, LONGEST_PAN, LOW, Hidden
 from tillbell_agent.capture.packed_numbers import LONGEST_PACKED
@@ -21,7 +22,7 @@ IDLE_S: Final = 2.0
 _BEGINNING_S = 0.25  # silence before the first octet shows that it begins something
 _LEAST_PIECE = 5  # digits that are hidden as a piece of a number
 _LONGEST_FRAME = 2100
-_BEFORE = 16  # octets let go already that are still looked at: they may say how long a number is
+_BEFORE = 64  # octets let go already that are still looked at: they may say how long a number is
 _TRACK_BEGUN: Final = re.compile(rb"(?:;|%?[A-Z])\d{10,19}[=^D][^?\x00-\x1f]{0,90}\Z")
 _PACKED_TRACK_BEGUN: Final = re.compile(r"[2-6]\d{12,18}d\d{0,20}\Z")
 _PACKED_END: Final = re.compile(r"[0-9]*\Z")
@@ -96,7 +97,7 @@ class HeldLine:
         ]
         moved = [Span(self._at - shift + span.at, span.length, span.what, span.delta) for span in gone]
         out = self._take(scrubbed[shift : shift + cut])
-        self._before = octets[: shift + cut][-_BEFORE:]
+        self._before = b"" if cut and cut == self._frames_end() else octets[: shift + cut][-_BEFORE:]
         del self._held[:cut]
         self._at += cut
         return out, moved
@@ -120,7 +121,13 @@ class HeldLine:
         starts += [digits[0] for digits in last_digits(end) if digits]
         starts += [track.start() for track in (_TRACK_BEGUN.search(end),) if track]
         starts += [track.start() // 2 for track in (_PACKED_TRACK_BEGUN.search(end.hex()),) if track]
-        return shift + min(starts)
+        return max(shift + min(starts), self._frames_end())
+
+    def _frames_end(self) -> int:
+        """No number goes on behind a frame that is whole."""
+        held = bytes(self._held)
+        ends = [frame.end for frame in stuffed_frames(held)] + [field.end for field in known_fields(held)]
+        return max(ends, default=0)
 
     def _pieces_at_the_end(self) -> list[Hidden]:
         end = bytes(self._held[-REACH:])
@@ -128,14 +135,15 @@ class HeldLine:
         found = [
             Hidden("digits", digits[0], digits[-1] + 1, dict.fromkeys(digits, LOW))
             for digits in (each[1 - LONGEST_PAN :] for each in last_digits(end))
-            if len(digits) >= _LEAST_PIECE
+            if len(digits) >= _LEAST_PIECE and shift + digits[0] >= self._frames_end()
         ]
         nibbles = end.hex()[-2 * _packed_at_the_end(end) :]
         start = next((at for at in range(len(nibbles)) if IIN.match(nibbles, at)), len(nibbles))
         if len(nibbles) - start >= _LEAST_PIECE and nibbles[start:].isdecimal():
             first = len(end) - (len(nibbles) - start + 1) // 2
             places = dict.fromkeys(range(first, len(end)), LOW | HIGH)
-            found.append(Hidden("packed digits", first, len(end), places))
+            if shift + first >= self._frames_end():
+                found.append(Hidden("packed digits", first, len(end), places))
         return [_shifted(each, shift) for each in found]
 
     def _piece_at_the_start(self) -> list[Hidden]:

@@ -39,7 +39,8 @@ _TOKEN: Final = re.compile(rb"(%b)|(%b)|%b" % (_DIGIT, _SEPARATOR, _CONTROL))
 # A printer's commands with parameters, which may look like digits or letters.
 _COMMAND: Final = re.compile(
     rb"\x1b(?:[ !%\-3=?CEFGJKMRTUVadertu{].|[2<@LSimvq]|[$\\]..)"
-    rb"|\x1d(?:[!/BEHITabfhjrw].|[LPW$\\]..)|\x1c(?:[!\-CW].|[&.])",
+    rb"|\x1d(?:[!/BEHITabfhjrw].|[LPW$\\]..|V[\x00\x010-1]|V[ABabghf].)|\x1c(?:[!\-CW].|[&.])"
+    rb"|\x10[\x04\x05].",
     re.DOTALL,
 )
 # A line of print: its end is near, and no octet of a protocol between.

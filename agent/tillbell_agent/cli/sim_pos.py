@@ -51,6 +51,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--rate", type=float, default=20.0, metavar="PER_MINUTE", help="conversations a minute (default: 20)"
     )
     parser.add_argument(
+        "--pauses", type=float, default=1.0, metavar="SHARE",
+        help="of the real pauses inside a conversation, how much is waited (default: 1, all of them)",
+    )  # fmt: skip
+    parser.add_argument(
         "--baudrate", type=positive, help="imitate a line of this speed (default: as fast as it is read)"
     )
     parser.add_argument(
@@ -104,6 +108,8 @@ def _check(args: argparse.Namespace) -> None:
         raise CliError(
             f"--rate {args.rate:g}: conversations a minute must be a number above 0. Try --rate 20"
         )
+    if not 0 <= args.pauses < math.inf:
+        raise CliError(f"--pauses {args.pauses:g}: a share of the pauses is 0 or more. Try --pauses 0.1")
     if decimal_places(args.currency) is None:
         raise CliError(f"--currency {args.currency}: no ISO 4217 code with a minor unit. Try --currency CNY")
     if args.dialect != _PRINTER:
@@ -146,8 +152,8 @@ def _speak(cables: Mapping[Line, Cable], day: Iterator[Exchange], args: argparse
     due = time.monotonic()
     for number, exchange in enumerate(day, 1):
         time.sleep(max(0.0, due - time.monotonic()))
-        for spoken in exchange.spoken:
-            time.sleep(spoken.after_s)
+        for place, spoken in enumerate(exchange.spoken):
+            time.sleep(spoken.after_s * args.pauses if place else 0.0)
             if spoken.line in cables:
                 send(cables[spoken.line], spoken.octets, args.baudrate)
         due = max(due, time.monotonic() - 60 / args.rate) + 60 / args.rate

@@ -34,7 +34,7 @@ _NUMBER_BEHIND = re.compile(r"\s*[:=#]\s*\d")
 _DECLINE_LINE = 60  # a reason may stand behind it; a longer line is prose
 _SALES_PRICE = re.compile(r"(?<![\d.,vV])\d+(?:[.,']\d{3})*[.,]\d\d(?![\d.,])")  # no 06.10.2021, no version
 MASKED_CARD = re.compile(
-    r"(?<![\w*#•·])(?:\d{4,8}[ -]?)?[*#•·xX]{2,}(?:[ -][*#•·xX]{2,})*[ -]?(?P<tail>\d{4})(?![\d*#•·]|[ -]?[*#•·]{2})"
+    r"(?<![\w*#•·])(?:\d{4,8}[ -]?)?[*#•·xX]{2,}(?:[ -][*#•·xX]{2,})*[ -]?(?P<tail>\d{4})(?![\d*#•·\ufffd]|[ -]?[*#•·]{2})"
 )
 _ANY_DIGIT = re.compile(r"\d")
 _MAX_SHAPES = 512  # of some hundred octets each

@@ -88,7 +88,7 @@ class Iso8583Engine:
         return events
 
     def _asked(self, message: Message, now: float) -> None:
-        terminal, stan = message.values.get("terminal_id", ""), message.values.get("stan", "")
+        terminal, stan = _place(message)
         key = (message.exchange, terminal, stan)
         self._requests.pop(key, None)
         self._requests[key] = (message, now + REQUEST_S)
@@ -105,13 +105,14 @@ class Iso8583Engine:
 
     def _request_of(self, answer: Message) -> Message | None:
         """By exchange and trace number, and by the terminal where both name it."""
-        terminal, stan = answer.values.get("terminal_id", ""), answer.values.get("stan", "")
-        for key in self._requests:
-            exchange, asked_by, asked_as = key
-            if (exchange, asked_as) == (answer.exchange, stan) and (
-                asked_by == terminal or not (asked_by and terminal)
-            ):
-                return self._requests[key][0]
+        terminal, stan = _place(answer)
+        exchange = answer.exchange
+        exact = self._requests.get((exchange, terminal, stan))
+        if exact is not None:
+            return exact[0]
+        for (asked, by, number), (request, _) in self._requests.items():
+            if (asked, number) == (exchange, stan) and not (by and terminal):
+                return request
         return None
 
     def _answered(self, answer: Message, message: Message) -> list[DialectEvent]:

@@ -16,7 +16,12 @@ from tillbell_agent.pos.iso8583_spec import Meaning, Specification
 from tillbell_protocol.pan import TruncatedPan, scrub, scrub_merchant_id
 
 _MOST_CHARACTERS = 40
-_NUMBERS = frozenset(("amount", "stan", "processing_code", "local_time", "local_date"))
+_SHORTEST_PAN = 13
+_FORMS = {
+    **dict.fromkeys(("amount", "stan", "processing_code", "local_time", "local_date"), re.compile(r"[0-9]*")),
+    "currency": re.compile(r"[0-9]{3,4}|[A-Z]{3}|"),
+    "result_code": re.compile(r"[0-9A-Z]*"),
+}
 _TRACK2_PAN = re.compile(r"[0-9]{8,19}(?=[D=])")
 _WHOLE_PAN = re.compile(r"[0-9]{8,19}F?")
 # What a request may add to its answer; the rest of an answer is the host's own, as the retrieval reference is.
@@ -88,11 +93,11 @@ class MessageReader:
         values: dict[str, str] = {}
         for meaning in self._meanings:
             if meaning.field in encoded:
-                values[meaning.means] = _text(meaning, decoded, encoded)
+                values[meaning.means] = _text(meaning, decoded, encoded).strip(" \0")
         card = _card(values.pop("card", ""), values.pop("track2", ""))
-        for name in _NUMBERS & values.keys():
-            if not (values[name].isascii() and values[name].isdigit()):
-                return Unfit(f"a message whose {name} is no number")
+        for name, value in values.items():
+            if not _is_well_formed(name, value):
+                return Unfit(f"a message whose {name} cannot be one")
         kept = {name: clean for name, value in values.items() if (clean := _clean(name, value))}
         return Message(_first(decoded["t"]), kept, card)
 
@@ -113,11 +118,14 @@ def _first(mti: str) -> str:
 
 
 def _text(meaning: Meaning, decoded: Mapping[str, str], encoded: Mapping[str, Mapping[str, bytes]]) -> str:
-    """Decoded first and divided afterwards, since a character of Chinese is two octets."""
+    """Decoded first and divided afterwards, since a character of Chinese is two octets; a part of a card is nothing."""
     if meaning.encoding in ("bcd", "b"):
-        return decoded[meaning.field][meaning.start : meaning.end]
-    octets = encoded[meaning.field]["data"]
-    return octets.decode(meaning.encoding, "replace")[meaning.start : meaning.end]
+        whole = decoded[meaning.field]
+    else:
+        whole = encoded[meaning.field]["data"].decode(meaning.encoding, "replace")
+    if meaning.end is None:
+        return whole
+    return whole[meaning.start : meaning.end] if scrub(whole) == whole else ""
 
 
 def _card(number: str, track2: str) -> TruncatedPan | None:
@@ -130,9 +138,17 @@ def _card(number: str, track2: str) -> TruncatedPan | None:
     return TruncatedPan(found.group()[-4:]) if found else None
 
 
-def _clean(name: str, value: str) -> str | None:
-    """Printable, bounded, and no card number: a field that holds one is no reference. None: nothing of use is left."""
-    text = value.strip(" \0")[:_MOST_CHARACTERS]
-    if not text or not text.isprintable() or "\ufffd" in text:
-        return None
-    return text if (scrub_merchant_id if name == "merchant_id" else scrub)(text) == text else None
+def _is_well_formed(name: str, value: str) -> bool:
+    """Where the frame has no check sum, what stands in a field must be of its kind, or the frame is none."""
+    form = _FORMS.get(name)
+    if form is not None:
+        return form.fullmatch(value) is not None
+    return value.isprintable() and "\ufffd" not in value
+
+
+def _clean(name: str, text: str) -> str | None:
+    """Bounded, and no card number: a field that holds one is no reference. None: nothing of use is left."""
+    if len(text) < _SHORTEST_PAN:
+        return text or None
+    is_clean = (scrub_merchant_id if name == "merchant_id" else scrub)(text) == text
+    return text if is_clean and len(text) <= _MOST_CHARACTERS else None

@@ -51,9 +51,11 @@ class Framer(Generic[T]):
         before = framing.length_octets + TPDU_OCTETS * framing.tpdu
         self._mti = re.compile(b"(?s)" + _MTI[mti])
         self._bodies = tuple(before + octets for octets in framing.headers)
+        self._smallest = min(self._bodies) + _SMALLEST_MESSAGE
         self._keep = before + max(framing.headers) + 3
         self._buffer = bytearray()
         self._needs = 0
+        self._usual = framing.lengths[0]
         self._skipped, self._why = 0, ""
 
     @property
@@ -96,28 +98,31 @@ class Framer(Generic[T]):
     def _frame(self, at: int) -> tuple[int, T | None, str]:
         """Where the frame at ``at`` ends and its message; no message: where it may end, 0 where none can."""
         waiting, why = 0, _NO_FRAME
-        for octets in self._lengths(at):
+        for octets, kind in self._lengths(at):
             end = at + octets
             if end > len(self._buffer):
-                waiting, why = waiting or end, _CUT
+                waiting, why = min(waiting or end, end), _CUT
                 continue
             for body in self._bodies:
                 if body + _SMALLEST_MESSAGE <= octets and self._mti.match(self._buffer, at + body):
                     decoded = self._decode(bytes(self._buffer[at + body : end]))
                     if not isinstance(decoded, Unfit):
+                        self._usual = kind
                         return end, decoded, ""
                     why = decoded.why
         return waiting, None, why
 
-    def _lengths(self, at: int) -> list[int]:
-        """How long the whole frame may be, shortest first, by each way of reading its length."""
-        framing = self._framing
+    def _lengths(self, at: int) -> list[tuple[int, str]]:
+        """How long the whole frame may be and how that is written: as in the last frame, then shortest first."""
+        framing, found = self._framing, []
         octets = bytes(self._buffer[at : at + framing.length_octets])
-        read = {_read_length(octets, kind) for kind in framing.lengths}
         own = 0 if framing.counts_itself else framing.length_octets
-        smallest = min(self._bodies) + _SMALLEST_MESSAGE
-        wholes = (length + own for length in read if length is not None)
-        return sorted(whole for whole in wholes if smallest <= whole <= framing.max_octets)
+        for kind in framing.lengths:
+            length = _read_length(octets, kind)
+            if length is not None and self._smallest <= length + own <= framing.max_octets:
+                found.append((length + own, kind))
+        found.sort(key=lambda each: (each[1] != self._usual, each[0]))
+        return found
 
     def _skip(self, start: int, end: int, why: str) -> None:
         if why != _NO_FRAME or self._buffer.count(0, start, end) < end - start:

@@ -38,6 +38,8 @@ _KINDS = (
 )
 _NUMBER = re.compile(r"\w(?:[\w\-/]*\w)?")
 _CODE = re.compile(r"[0-9A-Za-z]{2,8}(?![\w-])")
+_CARD_GROUP = 8  # digits of the longest group in which cards are printed
+_DAMAGED_CARD = re.compile(r"[\d*#•·xXE .\-]*\ufffd")
 _PRICE = re.compile(r"\d[.,]\d\d(?!\d)")
 _SETTLED = re.compile(r"closed|success|report|bericht|abschluss|schnitt|成功|报表|日报|总计单|结算单", re.I)
 _EMPHATIC = re.compile(r"^[*=#\-<>\s]*[*=#\-<>]{2}|refunded|refund receipt|credit note|退货单|退款单", re.I)
@@ -275,19 +277,16 @@ class _Receipt:
     def _id(self, field: str) -> str | None:
         """The first value of ``field`` that holds a digit; a value that is a card number leaves truncated."""
         for item in self._fields.get(field, []):
-            match = _NUMBER.match(item.value) if item.value else _NUMBER.fullmatch(item.below)
-            if match and any(character.isdigit() for character in match.group()) and len(match.group()) <= 40:
-                return (scrub_merchant_id if field == "merchant_id" else scrub)(match.group())
+            number = _number(item, _NUMBER)
+            if number and any(character.isdigit() for character in number) and len(number) <= 40:
+                return (scrub_merchant_id if field == "merchant_id" else scrub)(number)
         return None
 
     def _code(self, field: str) -> str | None:
         for item in self._fields.get(field, []):
-            match = _CODE.match(item.value) if item.value else _CODE.fullmatch(item.below)
-            if match and (
-                any(c.isdigit() for c in match.group())
-                or (len(match.group()) == 6 and match.group().isupper())
-            ):
-                return match.group()
+            code = _number(item, _CODE)
+            if code and (any(c.isdigit() for c in code) or (len(code) == 6 and code.isupper())):
+                return code
         return None
 
     def _time(self) -> PrintedTime | None:
@@ -307,7 +306,8 @@ class _Receipt:
 
     def _card(self) -> TruncatedPan | None:
         for item in self._fields.get("card", []):
-            card = TruncatedPan.from_printed(item.value or item.below)
+            text = item.value or item.below
+            card = None if _DAMAGED_CARD.match(text) else TruncatedPan.from_printed(text)
             if card is not None:
                 return card
         for line, shape in zip(self._lines, self._shapes, strict=True):
@@ -335,6 +335,18 @@ class _Receipt:
             if match := _SCHEME.search(text):
                 return _SCHEMES[match.group().translate(_DOTTED_I).lower()]
         return None
+
+
+def _number(item: Labelled, pattern: re.Pattern[str]) -> str | None:
+    """The number behind the label, or alone on the line below it.
+
+    None where its end cannot be read, and where it is the first group of a card number: ``41111111 11111111``.
+    """
+    found = pattern.match(item.value) if item.value else pattern.fullmatch(item.below)
+    if found is None or item.value.startswith("\ufffd", found.end()):
+        return None
+    more = found.end() < len(item.value) and found.end() <= _CARD_GROUP
+    return None if more and scrub(item.value).startswith("****") else found.group()
 
 
 def _is_damaged(item: Labelled) -> bool:

@@ -37,11 +37,11 @@ class SelectorWatch:
         signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
 
     def wait(self, wanted: Sequence[Watched], timeout_s: float | None) -> list[Watched]:
-        """Those of ``wanted`` that are ready within ``timeout_s`` (None: for ever)."""
+        """Those of ``wanted`` that are ready within ``timeout_s`` (None: for ever), in the order of ``wanted``."""
         self._synchronise(wanted)
-        ready = self._selector.select(timeout_s)
+        ready = {key.fd for key, _ in self._selector.select(timeout_s)}
         self._drain()
-        return [key.data for key, _ in ready if key.data is not None]
+        return [each for each in wanted if each.owner.fileno() in ready]
 
     def close(self) -> None:
         signal.set_wakeup_fd(-1)

@@ -182,6 +182,8 @@ def arguments(*words: str) -> argparse.Namespace:
     ("words", "why"),
     [
         (("--rate", "0"), "--rate"),
+        (("--pauses", "-1"), "--pauses"),
+        (("--link-till", "/tmp/till"), "one line"),
         (("--currency", "XAU"), "--currency"),
         (("--encoding", "cp437"), "--encoding"),
         (("--encoding", "nonsense"), "--encoding"),

@@ -17,6 +17,7 @@ from tillbell_agent.sim.installation.shop import Plan, Shop
 from tillbell_agent.sim.installation.till import Till
 from tillbell_agent.sim.installation.world import BEGAN, World
 from tillbell_agent.sim.network import Record
+from tillbell_agent.sim.tills import TILLS
 from tillbell_protocol.pairing import SecretKey
 
 JOBS_A_DAY = 145.0  # of which some 120 are transactions
@@ -117,7 +118,7 @@ def _striking(
 
 
 def _installation(world: World, folder: Path, shops: int) -> tuple[Audit, list[Till]]:
-    chance = world.stream("shops")
+    chance, dialects = world.stream("shops"), world.stream("dialects")
     secret = SecretKey.from_random(chance.randbytes(64))
     audit, tills = Audit(world, secret), []
     for number in range(shops):
@@ -128,6 +129,7 @@ def _installation(world: World, folder: Path, shops: int) -> tuple[Audit, list[T
             owner=f"+86138001380{number:02d}",
             hq=_HQ,
             sim_number=f"+86137001370{number:02d}",
+            dialect=_dialect(dialects),
         )
         shop = Shop(
             plan, folder / plan.name, world.radio, world.stream(plan.name), world.trace, BEGAN.timestamp()
@@ -142,6 +144,12 @@ def _installation(world: World, folder: Path, shops: int) -> tuple[Audit, list[T
     return audit, tills
 
 
+def _dialect(chance: random.Random) -> str:
+    """Half of the shops have a printer's line, the others what else is spoken."""
+    others = sorted(set(TILLS) - {"escpos"})
+    return chance.choice(others) if others and chance.random() < 0.5 else "escpos"
+
+
 def _end_quietly(world: World, tills: list[Till]) -> None:
     """Everything that can be put right is, and what is owed gets its time."""
     for till in tills:
@@ -153,6 +161,7 @@ def _end_quietly(world: World, tills: list[Till]) -> None:
         shop.machine.set_registration(1, world.now)
         shop.machine.life.plug(world.now)
         shop.source.plug()
+        shop.till_source.plug()
         sim = shop.machine.commands.sim
         if sim.asks and shop.pin_in_file != sim.pin:
             shop.pin_in_file, shop.pin_written_at = sim.pin, shop.pin_written_at + 1

@@ -15,6 +15,7 @@ from tillbell_agent.database import StoreError, transaction, truncate_wal
 from tillbell_agent.modem.profile import Profile
 from tillbell_agent.modem_line import Power
 from tillbell_agent.pairings import Pairings
+from tillbell_agent.pos.registry import DIALECTS
 from tillbell_agent.runner import Control
 from tillbell_agent.shell.guard import GuardFile
 from tillbell_agent.shell.log import Log
@@ -40,11 +41,12 @@ _RESTART_S = 5.0
 # Turns without a rest: a long backlog is some hundreds.
 _MOST_TURNS = 100_000
 _LOG_KEPT = 200_000
+_TILL_PORT = "/dev/simulated-till"
 
 
 @dataclass(slots=True)
 class Plan:
-    """Who a shop is. ``owner`` and ``hq`` are phone numbers."""
+    """Who a shop is. ``owner`` and ``hq`` are phone numbers. ``dialect``: what its terminal speaks."""
 
     name: str
     merchant: str
@@ -52,6 +54,7 @@ class Plan:
     owner: str
     hq: str
     sim_number: str
+    dialect: str = "escpos"
 
 
 class NoControl:
@@ -99,6 +102,7 @@ class Shop:
     waiter: Sleep = field(init=False)
     disk: Disk = field(init=False)
     source: SimPort = field(init=False)
+    till_source: SimPort = field(init=False)
     machine: ModemMachine = field(init=False)
     modem: SimModemPort = field(init=False)
     profiles: tuple[Profile, ...] = field(init=False)
@@ -106,11 +110,10 @@ class Shop:
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.config = parse(
-            _configuration(self.plan, self.folder / "state"), "config.toml", dialects=["escpos"]
-        )
+        self.config = parse(_configuration(self.plan, self.folder / "state"), "config.toml")
         self.clock = SimClock(ZoneInfo(self.plan.zone), self.right_ahead_s)
-        self.waiter, self.disk, self.source = Sleep(self.clock), Disk(), SimPort()
+        self.waiter, self.disk = Sleep(self.clock), Disk()
+        self.source, self.till_source = SimPort(), SimPort()
         self.machine = ModemMachine(self.radio, latency_s=2.0, report_after_s=4.0)
         self.machine.commands.sim.number = self.plan.sim_number
         self.modem = SimModemPort(self.machine, self.clock, lambda record: self.tell(self.plan.name, record))
@@ -120,8 +123,8 @@ class Shop:
 
     # What the agent asks of the world.
 
-    def open_source(self, _source: SourceConfig, _port: str) -> SimPort:
-        return self.source.open()
+    def open_source(self, _source: SourceConfig, port: str) -> SimPort:
+        return (self.till_source if port == _TILL_PORT else self.source).open()
 
     def open_modem(self, _modem: ModemConfig) -> SimModemPort:
         return self.modem.open()
@@ -178,7 +181,8 @@ class Shop:
         wake_at = self.wake_at
         if wake_at is not None and wake_at <= self.clock.now:
             return True
-        return self.agent is not None and (self.source.ready or self.modem.ready)
+        heard = self.source.ready or self.till_source.ready or self.modem.ready
+        return self.agent is not None and heard
 
     def live(self) -> None:
         """Turn until the agent would sleep; a power cut on the way ends it."""
@@ -247,6 +251,7 @@ class Shop:
             self.agent.register.connection.close()
         self.agent = None
         self.source.close()
+        self.till_source.close()
         self.modem.close()
         if self.log.tell() > _LOG_KEPT:
             self.log.seek(0)
@@ -254,11 +259,14 @@ class Shop:
 
 
 def _configuration(plan: Plan, state_dir: Path) -> str:
+    port = '"/dev/simulated-terminal"'
+    two = DIALECTS[plan.dialect].two_lines
+    ports = f'port_terminal = {port}\nport_till = "{_TILL_PORT}"' if two else f"port = {port}"
     return (
         f'schema = 1\nstate_dir = "{state_dir}"\n'
         f'[device]\nname = "{plan.name}"\nmerchant = "{plan.merchant}"\ntimezone = "{plan.zone}"\n'
         'currency = "CNY"\nlanguage = "zh"\n'
-        '[[source]]\nname = "printer"\ndialect = "escpos"\nport = "/dev/simulated-printer"\nencoding = "gb18030"\n'
+        f'[[source]]\nname = "terminal"\ndialect = "{plan.dialect}"\n{ports}\nencoding = "gb18030"\n'
         '[[modem]]\nname = "sim1"\nport = "/dev/simulated-modem"\n'
         f'[[recipient]]\nname = "owner"\nphone = "{plan.owner}"\nformat = "text"\n'
         f'[[recipient]]\nname = "hq"\nphone = "{plan.hq}"\nformat = "sealed"\n'
