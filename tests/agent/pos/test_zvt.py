@@ -265,6 +265,14 @@ def test_an_abort_of_the_next_exchange_takes_nothing_back(between: bytes) -> Non
     assert [each.transaction.kind for each in told(events)] in ([], [Kind.DECLINED])
 
 
+def test_a_refund_that_is_aborted_after_it_was_told_is_no_reversal_of_a_sale() -> None:
+    dialect, command = fresh(), apdu("0631", PASSWORD + "04000000002040 490978")
+    dialect.receive_data(framed(command), 0.0, Line.TILL)
+    dialect.receive_data(framed(status()), 1.0)
+    assert [each.transaction.kind for each in told(dialect.tick(1 + COMPLETION_S))] == [Kind.REFUND]
+    assert dialect.receive_data(framed(apdu("061e", "6c")), 70.0) == [Ignored("aborted after it was told")]
+
+
 def test_a_payment_that_is_taken_back_in_its_own_exchange_is_two_events() -> None:
     back = status("37000470", numbers="0b000471 0c224000 0d1010 2928004869 870471")
     kinds = [(each.kind, each.original_ref) for each in asked(SALE_ASKED, status(), back, DONE)]
@@ -283,6 +291,27 @@ def test_a_status_that_comes_again_after_it_was_told_is_no_new_payment() -> None
     assert dialect.receive_data(framed(status()) + framed(DONE), COMPLETION_S + 1) == [
         Ignored("repeated status")
     ]
+
+
+def test_what_differs_in_anything_but_its_card_has_a_key_of_its_own() -> None:
+    numbers = (
+        NUMBERS,
+        NUMBERS.replace("0470", "0471"),
+        NUMBERS.replace("1010", "1011"),
+        NUMBERS.replace("69", "70"),
+    )
+    answers = [status(numbers=each) for each in numbers] + [status(amount=2041), status("37000001")]
+    keys = [event.key for answer in answers for event in told(hear(fresh(), said(answer, DONE)))]
+    assert len(set(keys)) == len(answers)
+    assert (
+        len(
+            {
+                told(hear(fresh(), said(each, DONE)))[0].key
+                for each in (answers[0], status("22f0f8eeeeeeeeeeee4771"))
+            }
+        )
+        == 1
+    )
 
 
 def test_two_payments_of_one_amount_and_card_are_two() -> None:
@@ -367,6 +396,11 @@ def test_what_is_no_payment_tells_nothing(code: str) -> None:
     events = hear(fresh(), said(command, OK, status("22f0f8eeeeeeeeeeee4771"), DONE, till=(command,)))
     assert told(events) == []
     assert any(isinstance(event, Ignored) for event in events)
+
+
+def test_a_password_that_looks_like_a_receipts_number_is_still_a_password() -> None:
+    command = apdu("0630", "870231 870470 04000000002040")
+    assert only(asked(command, status(), DONE)).original_ref == "0470"
 
 
 def test_a_booking_tells_what_was_booked_and_never_what_was_released() -> None:
