@@ -93,7 +93,7 @@ _CASH_OUT, _NETS_QR = b"03", b"04"
 class Asked:
     """What is kept of a till's request until its answer, the next request or ``REQUEST_S``."""
 
-    code: str
+    kind: Kind | None
     amount_minor: int | None
     invoice: str | None
     purchase: bytes | None
@@ -161,7 +161,7 @@ class Hypercom:
             return self._on_answer(message, hash(data), now)
         get = message.fields.get
         invoice = read.reference(get(b"65"), 12)
-        self._asked = Asked(message.code, read.amount(get(b"40")), invoice, get(b"T2"), now)
+        self._asked = Asked(_kind(message), read.amount(get(b"40")), invoice, get(b"T2"), now)
         self._repeats.asked(line)
         return []
 
@@ -170,12 +170,13 @@ class Hypercom:
             return [Ignored("repeated frame")]
         if message.code in _HEARTBEATS:
             return []
-        kind = (_NETS_KINDS if message.nets else _ECR_KINDS).get(message.code)
-        if kind is None:
-            return [Ignored(_NO_SALE.get(message.code, "unknown transaction code"))]
-        return (
-            self._on_settlement(message) if kind is Kind.SETTLEMENT else self._on_payment(message, kind, now)
-        )
+        match _kind(message):
+            case None:
+                return [Ignored(_NO_SALE.get(message.code, "unknown transaction code"))]
+            case Kind.SETTLEMENT:
+                return self._on_settlement(message)
+            case kind:
+                return self._on_payment(message, kind, now)
 
     def _on_settlement(self, message: Message) -> list[DialectEvent]:
         if message.result != _APPROVED:
@@ -191,7 +192,7 @@ class Hypercom:
         return [SettlementHeard(settlement, _joined("settlement", *known) if any(known[1:]) else None)]
 
     def _on_payment(self, message: Message, kind: Kind, now: float) -> list[DialectEvent]:
-        asked = self._asked_for(message, now)
+        asked = self._asked_for(kind, now)
         purchase = message.fields.get(b"T2") or (asked.purchase if asked else None)
         if message.nets and purchase == _CASH_OUT:
             return [Ignored("cash handed out")]
@@ -201,10 +202,10 @@ class Hypercom:
         self._asked = None
         return [TransactionCompleted(transaction, _key(transaction))]
 
-    def _asked_for(self, message: Message, now: float) -> Asked | None:
+    def _asked_for(self, kind: Kind, now: float) -> Asked | None:
+        """The request that waits, if it is for such a thing: who asked for a sale may be paid with a code (70)."""
         asked = self._asked
-        fits = asked is not None and asked.code == message.code and now - asked.at <= REQUEST_S
-        return asked if fits else None
+        return asked if asked is not None and asked.kind is kind and now - asked.at <= REQUEST_S else None
 
     def _transaction(
         self, message: Message, kind: Kind, asked: Asked | None, purchase: bytes | None
@@ -236,16 +237,23 @@ class Hypercom:
         )
 
 
+def _kind(message: Message) -> Kind | None:
+    return (_NETS_KINDS if message.nets else _ECR_KINDS).get(message.code)
+
+
 def _names_anything(message: Message) -> bool:
     """Whether the answer itself says which payment it means."""
     return any(message.fields.get(kind, b"").strip(b" 0\0") for kind in _NAMING)
 
 
 def _key(transaction: Transaction) -> str | None:
-    """Never the amount: an answer that is heard again may stand there without the request that held it."""
+    """Never the amount: an answer that is heard again may stand there without the request that held it.
+
+    A refusal may show the number of the next sale, so that number alone tells it from no other refusal.
+    """
     one = transaction
-    number = one.receipt_no or one.stan
-    numbered = number is not None and (one.batch or one.auth_code or one.terminal_time)
+    number = None if one.kind is Kind.DECLINED else one.receipt_no or one.stan
+    numbered = number is not None and (one.batch or one.auth_code)
     if not (one.rrn or numbered or one.terminal_time):
         return None
     numbers = (one.terminal_id, one.batch, one.receipt_no, one.stan, one.rrn, one.auth_code)

@@ -160,7 +160,7 @@ class R200:
             return [Ignored(NO_SALE.get(answer.code, "unknown command"))]
         if answer.fields is None:
             return [Ignored("fields that do not fit their command")]
-        transaction = self._transaction(kind, answer, answer.fields, self._asked_for(answer, now))
+        transaction = self._transaction(kind, answer, answer.fields, self._asked_for(kind, now))
         event = TransactionCompleted(transaction, _key(transaction, answer.fields["host"]))
         if transaction.kind is Kind.DECLINED:
             return self._doubt(event, answer.code, now)
@@ -186,11 +186,12 @@ class R200:
             return [Ignored("first try")]
         return [refused.event]
 
-    def _asked_for(self, answer: Answer, now: float) -> Asked | None:
+    def _asked_for(self, kind: Kind, now: float) -> Asked | None:
+        """The request that waits, if it is for such a thing: who asked for a sale may be paid from a wallet."""
         if self._asked is None:
             return None
         asked, at = self._asked
-        return asked if asked.code == answer.code and now - at <= REQUEST_S else None
+        return asked if KINDS.get(asked.code) is kind and now - at <= REQUEST_S else None
 
     def _transaction(
         self, kind: Kind, answer: Answer, fields: dict[str, bytes], asked: Asked | None

@@ -184,6 +184,10 @@ def test_request_for_another_thing_lends_no_amount() -> None:
     assert one(asked("27"), answered("20")).amount_minor is None
 
 
+def test_sale_that_is_paid_with_a_code_has_the_amount_that_was_asked_for() -> None:
+    assert one(asked("20"), answered("70")).amount_minor == 1000
+
+
 def test_answer_takes_its_request_with_it() -> None:
     other = answered(at=30.0, **{"65": "000002", "D3": "309421771603"})
     assert [each.transaction.amount_minor for each in told(heard(asked(), answered(), other))] == [1000, None]
@@ -350,6 +354,14 @@ def test_answers_that_name_nothing_are_each_told_when_asked_for_again() -> None:
     assert [event.key for event in told(heard(*steps))] == [None, None]
     alone = [(0.0, Line.TERMINAL, octets), (REPEAT_S + 1, Line.TERMINAL, octets)]
     assert len(told(heard(*alone))) == 2
+
+
+@pytest.mark.parametrize(("without", "keys"), [("D3 03", 0), ("D3", 2)])
+def test_refusals_that_show_the_number_of_the_next_sale_are_each_told(without: str, keys: int) -> None:
+    first = answered(result="05", without=without)
+    second = answered(result="05", at=30.0, without=without, **{"04": "150000"})
+    events = told(heard(asked(), first, (20.0, *asked()[1:]), second))
+    assert (len(events), len({event.key for event in events} - {None})) == (2, keys)
 
 
 def test_two_sales_of_the_same_amount_and_card_are_two() -> None:

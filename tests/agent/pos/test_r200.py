@@ -232,6 +232,10 @@ def test_request_for_another_thing_lends_no_amount() -> None:
     assert one(asked("203"), answered("200")).amount_minor is None
 
 
+def test_sale_that_is_paid_from_a_wallet_has_the_amount_that_was_asked_for() -> None:
+    assert one(asked("200"), said(f"R29000PYTEST00000300000203{SHOP}{'':96}")).amount_minor == 1000
+
+
 def test_parking_fee_that_follows_is_the_amount() -> None:
     fee = (5.0, Line.TILL, frame("000000001200"))
     assert one(asked("230", 100), fee, answered("230")).amount_minor == 1200
