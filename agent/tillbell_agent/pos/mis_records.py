@@ -60,7 +60,8 @@ class Cutter:
         """The answers that are complete now, each with the request that stands before it, if one does."""
         self.last_heard = now
         octets, at, records = self._kept + data, 0, list[Record]()
-        while (answer := _ANSWER.search(octets, at)) is not None:
+        new = max(len(self._kept) - 147, 0)  # no answer that begins before this octet is complete only now
+        while (answer := _ANSWER.search(octets, max(at, new))) is not None:
             before = octets[at : answer.start()]
             at = answer.end()
             length = self._length(before, answer["result"])
