@@ -20,7 +20,7 @@ class Framer:
     """One end's octets. ``skipped`` counts those that belong to no frame; ``held`` is a frame that is not complete."""
 
     def __init__(self, max_octets: int) -> None:
-        """``max_octets``: of the longest payload; ``held`` never has more than that and STX."""
+        """``max_octets``: of the longest payload; ``held`` never has more than that, STX and ETX."""
         self._max = max_octets + 1  # with STX
         self._searched = 0  # octets of ``held`` in which no ETX stands
         self.held = bytearray()
@@ -32,14 +32,17 @@ class Framer:
         heard: list[bytes] = []
         while (etx := self.held.find(ETX, self._searched)) >= 0:
             stx = self.held.rfind(STX, 0, etx)
-            if stx < 0 or not _SHORTEST < etx - stx <= self._max:
+            if stx < 0:
                 heard += self._between(etx + 1)
                 continue
             heard += self._between(stx)
-            if etx + 1 == stx + len(self.held):
+            if etx - stx > self._max:
+                self.skipped += self._take(etx - stx + 1)
+            elif etx - stx + 1 == len(self.held):
                 self._searched = etx - stx  # its LRC is still to come
                 return heard
-            heard += self._frame(etx - stx)
+            else:
+                heard += self._frame(etx - stx)
         return heard + self._keep_the_last_beginning()
 
     def abandon(self) -> None:
@@ -49,20 +52,22 @@ class Framer:
     def _frame(self, etx: int) -> list[bytes]:
         """The frame at the front, whose ETX is at ``etx``; of a damaged one nothing, not even what looks like a handshake."""
         payload, check = bytes(self.held[1:etx]), self.held[etx + 1]
-        holds = lrc(payload, ETX) == check
-        whole = etx + (2 if holds or check != STX else 1)  # a lost LRC may be the next frame's STX
-        del self.held[:whole]
-        self._searched = 0
-        self.skipped += 0 if holds else whole
-        return [payload] if holds else []
+        if len(payload) >= _SHORTEST and lrc(payload, ETX) == check:
+            self._take(etx + 2)
+            return [payload]
+        self.skipped += self._take(etx + (1 if check == STX else 2))  # a lost LRC may be the next frame's STX
+        return []
 
     def _between(self, octets: int) -> list[bytes]:
         """Take ``octets`` from the front that are no frame: the handshakes among them count, the rest is skipped."""
         handshakes = self.held[:octets].translate(None, _NO_HANDSHAKE)
-        self.skipped += octets - len(handshakes)
+        self.skipped += self._take(octets) - len(handshakes)
+        return [bytes((octet,)) for octet in handshakes]
+
+    def _take(self, octets: int) -> int:
         del self.held[:octets]
         self._searched = 0
-        return [bytes((octet,)) for octet in handshakes]
+        return octets
 
     def _keep_the_last_beginning(self) -> list[bytes]:
         stx = self.held.rfind(STX)

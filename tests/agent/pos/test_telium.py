@@ -129,6 +129,7 @@ def test_answer_before_the_payment_tells_nothing() -> None:
         ("411111******1111 ", "1111"),
         ("4111111111111111=28122011234567890", "1111"),
         ("4222222222222 1228", "2222"),
+        ("1234567890123 1228", "0123"),
         ("4111111111111111" + "0" * 39, None),
         ("", None),
         ("1111", None),
@@ -141,9 +142,11 @@ def test_report_is_cut_to_the_cards_last_four_digits(report: str, last4: str | N
 
 
 def test_cheques_line_is_no_card() -> None:
-    report = "%900123 456789012345 678901234567"
-    (sale,) = hear_payment(ask(1, 500, True, "C", "0", 978, "A010"), answer(1, "0", 500, "C", report, 978))
-    assert (sale.card, sale.method) == (None, "cheque")
+    for report in ("%900123 456789012345 678901234567", "9001234567890 123456789012 678901234567"):
+        (sale,) = hear_payment(
+            ask(1, 500, True, "C", "0", 978, "A010"), answer(1, "0", 500, "C", report, 978)
+        )
+        assert (sale.card, sale.method) == (None, "cheque")
 
 
 @pytest.mark.parametrize(
@@ -179,6 +182,13 @@ def test_answer_pairs_with_the_last_ask_of_its_own_till_for_a_while() -> None:
     ):
         (got,) = transactions(hear(dialect(), steps_of(payment(asked, said, wait_s=wait_s))))
         assert got.kind is kind
+
+
+def test_ask_is_answered_once() -> None:
+    refund = payment(ask(1, 500, False, "1", "2", 978, "A010"), answer(1, "0", 500, "1", None, 978))
+    unasked = [(30.0, TERMINAL, frame(answer(1, "0", 600, "1", None, 978)))]
+    kinds = [each.kind for each in transactions(hear(dialect(), steps_of(refund, unasked)))]
+    assert kinds == [Kind.REFUND, Kind.SALE]
 
 
 def test_close_of_the_line_forgets_the_ask() -> None:
@@ -301,6 +311,11 @@ def test_octets_of_a_damaged_frame_are_no_acknowledgements() -> None:
             assert len(transactions(hear(dialect(), steps))) == 1, at
 
 
+def test_frame_of_one_octet_is_no_acknowledgement() -> None:
+    steps = [(0.0, TERMINAL, ACCEPTED), (1.0, TERMINAL, b"\x02\x06\x03\x05"), (2.0, TERMINAL, ACCEPTED)]
+    assert transactions(hear(dialect(), steps)) == [SALE]
+
+
 def test_lost_check_octet_costs_the_next_frame_nothing() -> None:
     assert transactions(hear(dialect(), [(0.0, TERMINAL, ACCEPTED[:-1] + ACCEPTED)])) == [SALE]
 
@@ -372,7 +387,7 @@ def test_any_octets_give_events_and_waiting_ends(pieces: list[tuple[Line, bytes]
     machine = dialect()
     hear(machine, [(n * 0.5, line, octets) for n, (line, octets) in enumerate(pieces)])
     assert machine.next_deadline() is None
-    assert all(len(framer.held) <= MAX_PAYLOAD_OCTETS + 1 for framer in machine._ends._framers.values())
+    assert all(len(framer.held) <= MAX_PAYLOAD_OCTETS + 2 for framer in machine._ends._framers.values())
     machine.close(1000.0)
 
 

@@ -148,11 +148,20 @@ def test_annulment_is_a_void_of_an_operation_without_an_amount() -> None:
     assert void.stan is None
 
 
+def test_refused_annulment_is_declined() -> None:
+    refused = only(hear_payloads("1210|21|597029414300|IT750050||143||"))
+    assert (refused.kind, refused.original_ref, refused.auth_code) == (Kind.DECLINED, "143", None)
+    assert told(hear_payloads("1210||597029414300|IT750050||143||")) == []
+
+
 def test_sale_and_its_annulment_are_two_events_with_keys_of_their_own() -> None:
     sale = LONG_SALE.replace("IT750870", "IT750050").replace("532264", "162529").replace("000156", "000142")
     events = told(hear_payloads(sale, ANNULLED))
     assert [event.transaction.kind for event in events] == [Kind.SALE, Kind.VOID]
-    assert len({event.key for event in events}) == 2
+    assert [event.key for event in events] == [
+        "IT750050|sale|000142|162529|2026-05-07T16:11:40",
+        "IT750050|void|000142|162529|",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -205,6 +214,13 @@ def test_equal_refusals_are_two_where_the_till_asked_twice() -> None:
 def test_till_heard_on_the_terminals_line_does_not_make_a_repetition_a_new_refusal() -> None:
     spoken = [frame("0200|80000|ABC123||1|0"), b"\x06", frame(CANCELLED), b"\x06", frame(CANCELLED), b"\x06"]
     assert len(told(hear(dialect(), [(n * 2.0, Line.TERMINAL, each) for n, each in enumerate(spoken)]))) == 1
+
+
+def test_broken_line_ends_what_could_be_a_repetition() -> None:
+    machine = dialect()
+    first = machine.receive_data(frame(CANCELLED), 0.0)
+    machine.close(1.0)
+    assert told(machine.receive_data(frame(CANCELLED), 2.0)) == told(first)
 
 
 def test_sale_has_the_same_key_after_a_restart() -> None:
@@ -262,8 +278,14 @@ def test_frame_longer_than_any_is_dropped_and_what_follows_is_read() -> None:
     machine = dialect()
     for at in range(40):
         machine.receive_data((b"\x02" if at == 0 else b"") + b"9" * 1000, at * 0.01)
-        assert all(len(framer.held) <= MAX_PAYLOAD_OCTETS + 1 for framer in machine._ends._framers.values())
+        assert all(len(framer.held) <= MAX_PAYLOAD_OCTETS + 2 for framer in machine._ends._framers.values())
     assert only(machine.receive_data(frame(LONG_SALE), 1.0)).amount_minor == 39000
+
+
+def test_frame_longer_than_any_is_none_even_where_its_check_octet_holds() -> None:
+    voucher = "x" * (MAX_PAYLOAD_OCTETS - len(LONG_SALE))
+    assert len(told(hear_payloads(LONG_SALE + voucher))) == 1
+    assert told(hear_payloads(LONG_SALE + voucher + "x")) == []
 
 
 # The simulated shop.
@@ -344,7 +366,7 @@ def test_any_octets_give_events_and_waiting_ends(pieces: list[tuple[Line, bytes]
     steps = [(n * 0.5, line, octets) for n, (line, octets) in enumerate(pieces)]
     hear(machine, steps)
     assert machine.next_deadline() is None
-    assert all(len(framer.held) <= MAX_PAYLOAD_OCTETS + 1 for framer in machine._ends._framers.values())
+    assert all(len(framer.held) <= MAX_PAYLOAD_OCTETS + 2 for framer in machine._ends._framers.values())
     machine.close(1000.0)
 
 
