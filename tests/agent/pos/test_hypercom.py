@@ -37,17 +37,22 @@ PAID = {
 ECR, NETS = "6000000000", "250911133000"
 
 
-def frame(head: str, fields: dict[str, str | bytes]) -> bytes:
-    """``head``: the header, codes and digit, 17 characters."""
-    data = head.encode("ascii") + b"\x1c"
-    for kind, value in fields.items():
-        octets = value if isinstance(value, bytes) else value.encode("latin-1")
-        data += kind.encode("ascii") + bytes.fromhex(f"{len(octets):04}") + octets + b"\x1c"
+def framed(data: bytes) -> bytes:
     body = bytes.fromhex(f"{len(data):04}") + data + b"\x03"
     check = 0
     for octet in body:
         check ^= octet
     return b"\x02" + body + bytes([check])
+
+
+def field(kind: str, value: str | bytes) -> bytes:
+    octets = value if isinstance(value, bytes) else value.encode("latin-1")
+    return kind.encode("ascii") + bytes.fromhex(f"{len(octets):04}") + octets
+
+
+def frame(head: str, fields: dict[str, str | bytes]) -> bytes:
+    """``head``: the header, codes and digit, 17 characters."""
+    return framed(b"\x1c".join([head.encode("ascii"), *(field(*each) for each in fields.items()), b""]))
 
 
 def asked(code: str = "20", amount: int | None = 1000, **fields: str) -> Step:
@@ -100,6 +105,20 @@ def test_own_frames_of_these_tests_are_the_published_ones() -> None:
 def test_end_is_found_by_length_though_data_hold_every_control_octet() -> None:
     private = bytes(range(256))
     assert one(asked(), answered(R1=private, **{"40": "000000000700"})).amount_minor == 700
+
+
+def test_last_field_may_end_with_the_data() -> None:
+    data = f"{ECR}1120000".encode() + b"\x1c" + field("65", "000007") + b"\x1c" + field("40", "000000000700")
+    sale = one((0.0, Line.TERMINAL, framed(data)))
+    assert (sale.receipt_no, sale.amount_minor) == ("000007", 700)
+
+
+@pytest.mark.parametrize("length", [b"\x99\x99", b"\xff\xff", b"\x00\x03"])
+def test_field_that_does_not_fit_ends_the_reading_and_not_the_sale(length: bytes) -> None:
+    behind = field("40", "000000009900")
+    data = answered()[2][3:-2] + b"ZZ" + length + b"12345\x1c" + behind
+    sale = one(asked(), (10.0, Line.TERMINAL, framed(data)))
+    assert (sale.rrn, sale.amount_minor) == ("309421771602", 1000)
 
 
 @pytest.mark.parametrize("feed", FEEDS)
@@ -256,12 +275,7 @@ def test_what_is_no_new_transaction_tells_nothing(code: str, reasons: list[str])
 
 def test_answer_without_fields_tells_nothing_and_the_request_waits_on() -> None:
     """Some terminals, in Bolivia, say with a bare header that they have begun."""
-    begun = f"{ECR}112000 0".replace(" ", "")
-    body = b"\x00\x17" + begun.encode() + b"\x03"
-    check = 0
-    for octet in body:
-        check ^= octet
-    bare = b"\x02" + body + bytes([check])
+    bare = framed(f"{ECR}1120000".encode())
     assert why((1.0, Line.TERMINAL, bare)) == ["an answer without fields"]
     assert one(asked(), (1.0, Line.TERMINAL, bare), answered()).amount_minor == 1000
 
