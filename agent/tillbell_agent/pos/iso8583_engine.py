@@ -8,6 +8,7 @@ told where the request of the first was heard and nobody ever approved it, since
 from collections import OrderedDict
 from collections.abc import Iterable
 from datetime import datetime
+from enum import Enum
 
 from tillbell_agent.pos.dialect import (
     Desynced,
@@ -36,6 +37,14 @@ _MAY_BE_MONEY = "124"  # authorisation, financial, reversal
 _KEY = ("terminal_id", "batch", "stan", "rrn", "local_date", "local_time")
 
 
+class _Fate(Enum):
+    """What is known of a transaction whose request was heard, or whose approval."""
+
+    ASKED = "asked"
+    APPROVED = "approved"
+    REVERSED = "reversed"  # before it was approved: an approval that comes late changes nothing
+
+
 class Iso8583Engine:
     """One link, of one terminal or of a concentrator of several. Bounded by the framers' buffers and the numbers above."""
 
@@ -47,8 +56,8 @@ class Iso8583Engine:
         self._silent_at: dict[Line, float] = {}
         # Oldest first: (exchange, terminal, trace number) → the request, and when it is forgotten.
         self._requests: OrderedDict[tuple[str, str, str], tuple[Message, float]] = OrderedDict()
-        # Oldest first: (terminal, trace number) of what was asked for → whether a host approved it.
-        self._approved: OrderedDict[tuple[str, str], bool] = OrderedDict()
+        # Oldest first, by terminal and trace number.
+        self._fates: OrderedDict[tuple[str, str], _Fate] = OrderedDict()
 
     def receive_data(self, data: bytes, now: float, line: Line = Line.TERMINAL) -> list[DialectEvent]:
         events = self.tick(now)
@@ -94,14 +103,14 @@ class Iso8583Engine:
         self._requests[key] = (message, now + REQUEST_S)
         while len(self._requests) > MOST_REQUESTS:
             self._requests.popitem(last=False)
-        if not _is_reversal(message):
-            self._remember(terminal, stan, approved=self._approved.get((terminal, stan), False))
+        if not _is_reversal(message) and self._fates.get((terminal, stan)) is not _Fate.APPROVED:
+            self._remember((terminal, stan), _Fate.ASKED)
 
-    def _remember(self, terminal: str, stan: str, *, approved: bool) -> None:
-        self._approved[terminal, stan] = approved
-        self._approved.move_to_end((terminal, stan))
-        while len(self._approved) > MOST_REMEMBERED:
-            self._approved.popitem(last=False)
+    def _remember(self, place: tuple[str, str], fate: _Fate) -> None:
+        self._fates[place] = fate
+        self._fates.move_to_end(place)
+        while len(self._fates) > MOST_REMEMBERED:
+            self._fates.popitem(last=False)
 
     def _request_of(self, answer: Message) -> Message | None:
         """By exchange and trace number, and by the terminal where both name it."""
@@ -131,25 +140,33 @@ class Iso8583Engine:
         if rule.kind == "settlement":
             return _settlement(answer, message) if approved else Ignored("settlement refused")
         kind = _KINDS[rule.kind]
-        why = self._refused_reversal(message, approved) if kind is Kind.REVERSAL else None
-        if message.amount_is_nothing and approved:
-            why = "an amount of nothing"
+        why = (self._no_reversal if kind is Kind.REVERSAL else self._no_news)(message, approved)
         if why is not None:
             return Ignored(why)
         kind = kind if approved else Kind.DECLINED
-        if approved and kind is not Kind.REVERSAL:
-            self._remember(*_place(message), approved=True)
         key, clock = _key(answer, message, kind.word), _time(message)[0]
         return TransactionCompleted(self._transaction(message, kind, rule), key, clock=clock)
 
-    def _refused_reversal(self, message: Message, approved: bool) -> str | None:
+    def _no_news(self, message: Message, approved: bool) -> str | None:
+        """Why an answer is none; one that is, and approves, is remembered."""
+        if not approved:
+            return None
+        if message.amount_is_nothing:
+            return "an amount of nothing"
+        if self._fates.get(_place(message)) is _Fate.REVERSED:
+            return "approved after its reversal"
+        self._remember(_place(message), _Fate.APPROVED)
+        return None
+
+    def _no_reversal(self, message: Message, approved: bool) -> str | None:
         terminal, stan = _place(message)
+        first = terminal, _number(message, "original_stan") or stan
         if not approved:
             return "reversal refused"
-        first = _number(message, "original_stan") or stan
-        return (
-            "reversal of what was never approved" if self._approved.get((terminal, first)) is False else None
-        )
+        if self._fates.get(first, _Fate.APPROVED) is _Fate.APPROVED:
+            return None
+        self._remember(first, _Fate.REVERSED)
+        return "reversal of what was never approved"
 
     def _transaction(self, message: Message, kind: Kind, rule: Rule) -> Transaction:
         said = message.values
@@ -184,7 +201,7 @@ class Iso8583Engine:
     def _amount(self, message: Message, currency: str | None) -> int | None:
         """Minor units, from the decimals that the host counts with; what does not fit into the currency is unknown."""
         digits = message.values.get("amount")
-        if digits is None or currency is None:
+        if digits is None or currency is None or message.amount_is_nothing:
             return None
         places = exponent(currency)
         sent = places if self._spec.amount_decimals is None else self._spec.amount_decimals

@@ -354,6 +354,13 @@ def test_a_reversal_of_what_no_host_answered_takes_back_nothing_that_was_told() 
     assert [event.transaction.kind for event in told(declined)] == [Kind.DECLINED]
 
 
+def test_an_approval_that_comes_after_its_reversal_is_told_to_nobody() -> None:
+    late = [("0200", REQUEST), ("0400", REQUEST), ("0410", {**SALE, 37: "9" * 12}), ("0210", SALE)]
+    assert told(heard("iso8583-cn", *late)) == []
+    again = [("0200", REQUEST), ("0210", {**SALE, 37: "8" * 12})]  # the terminal counts from there again
+    assert only(heard("iso8583-cn", *late, *again)).rrn == "8" * 12
+
+
 def test_a_reversal_with_a_number_of_its_own_names_the_first_by_field_90() -> None:
     named = {90: "0200000012".ljust(42, "0"), 11: "000099"}
     request, answer = {**REQUEST, **named}, {**without(SALE, 38), **named, 37: "9" * 12}
@@ -493,7 +500,7 @@ def test_any_octets_give_events_bounded_memory_and_deadlines_that_end(
         for framer in dialect._framers.values():
             assert len(framer._buffer) <= dialect._spec.framing.max_octets
         assert len(dialect._requests) <= MOST_REQUESTS
-        assert len(dialect._approved) <= MOST_REMEMBERED
+        assert len(dialect._fates) <= MOST_REMEMBERED
     settle(dialect, now + QUIET_S)
     assert dialect.next_deadline() is None
     assert hear(dialect, [], start=now + QUIET_S) == []
@@ -504,7 +511,7 @@ def test_what_is_remembered_of_a_long_day_stays_bounded() -> None:
     dialect = engine("iso8583")
     for at in range(MOST_REMEMBERED + 50):
         dialect.receive_data(octets("iso8583", "0200", {**REQUEST, 11: f"{at:06}"}), at / 1000, Line.TERMINAL)
-    assert (len(dialect._requests), len(dialect._approved)) == (MOST_REQUESTS, MOST_REMEMBERED)
+    assert (len(dialect._requests), len(dialect._fates)) == (MOST_REQUESTS, MOST_REMEMBERED)
 
 
 @settings(max_examples=300, deadline=None)

@@ -189,6 +189,8 @@ class Day:
             Kind.SALE, int(asked[4]), self._currency, TruncatedPan(card[0][-4:]), stan=asked[11]
         )
         self._reverse(talk, asked, told, after_s=_SILENT_S)
+        if self._chance.random() < 0.3:
+            talk.answer("0210", self._answer("0210", asked, "00"))  # the host comes too late
         return "a sale that no host answered, reversed: nothing was told", ()
 
     def _reverse(self, talk: _Talk, asked: Fields, first: Transaction, after_s: float = 2.0) -> Transaction:
