@@ -184,16 +184,18 @@ def _iso8583(octets: bytes) -> Iterator[Sight]:
             yield Sight(match.start(), match.start() + 2 + length, _MESSAGES, None)
 
 
-# Answer: code 2, bank 4, card 20, voucher 6, amount 12, words 40, merchant 15, terminal 8, batch 6, date 4, time 6,
-# RRN 12, authorisation 6, settled 4, check 3; some put two digits of the type behind the code.
+# Answer: code 2, perhaps type 2, bank 4, card 20, voucher 6, amount 12, words 40, merchant 15, terminal 8, batch 6, date 4,
+# time 6, RRN 12, authorisation 6, settled 4, check 3.
 _MIS = re.compile(
-    rb"[0-9A-Z]{2}(?:\d\d)?[0-9A-Z ]{4}[0-9*xX ]{20}[0-9 ]{6}\d{12}[^\x00-\x1f]{40}[0-9A-Z ]{15}[0-9A-Z ]{8}[0-9 ]{6}"
-    rb"[0-9 ]{4}[0-9 ]{6}[0-9A-Z ]{12}[0-9A-Z ]{6}[0-9 ]{4}\d{3}"
+    rb"[0-9A-Z]{2}(?:\d\d)?[0-9A-Za-z ]{4}[0-9*xX#E ]{20}(?:\d{6}| {6})\d{12}[\x00\x20-\xff]{40}[0-9A-Za-z ]{15}"
+    rb"[0-9A-Za-z]{8}(?:\d{6}| {6})(?:[01]\d[0-3]\d| {4})(?:[0-2]\d[0-5]\d[0-5]\d| {6})[0-9A-Za-z ]{12}[0-9A-Za-z ]{6}"
+    rb"(?:\d{4}| {4})(?:\d{3}| {3})"
 )
-# Request: type 2, till 8, operator 8, transaction 2, amount 12, date 8, RRN 12, voucher 6, check 3, perhaps authorisation 6
-# and card 20; always alone.
+# Request: perhaps type 2, till 8, cashier 8, transaction 2, amount 12, date 8, RRN 12, voucher 6, check 3, perhaps
+# authorisation 6 and card 20. It is the last that is said.
 _MIS_ASK = re.compile(
-    rb"\d\d[0-9A-Z ]{8}[0-9A-Z ]{8}\d\d\d{12}[0-9 ]{8}[0-9A-Z ]{12}[0-9 ]{6}\d{3}(?:[0-9A-Z ]{6}[0-9*xX= ]{20})?"
+    rb"(?<![!-~])(?:\d\d)?[!-~][ -~]{7}[ -~]{8}\d\d00\d{10}(?:20\d{6}| {8})[0-9A-Za-z ]{12}(?:\d{6}| {6})\d{3}"
+    rb"(?:[0-9A-Za-z ]{6}[0-9*xX#E ]{20})?[ \0\r\n]*\Z"
 )
 
 
@@ -201,7 +203,7 @@ def _mis(octets: bytes) -> Iterator[Sight]:
     """No framing and no check: digits where digits must stand, all through the record."""
     for match in _MIS.finditer(octets):
         yield Sight(match.start(), match.end(), "whole records", _TERMINAL)
-    if (ask := _MIS_ASK.fullmatch(octets.strip(b"\r\n\x00"))) is not None:
+    if (ask := _MIS_ASK.search(octets)) is not None:
         yield Sight(ask.start(), ask.end(), "whole records", _TILL)
 
 

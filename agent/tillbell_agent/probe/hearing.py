@@ -18,6 +18,7 @@ UNKNOWN = "unknown frames"
 MOST_PENDING = 16_384  # octets of one burst: a receipt with a picture
 _MOST_KEPT = 2048  # of a frame that may go on in the next burst
 _MOST_TURNS = 256
+_LONG_BURST = 8  # octets
 _ENOUGH_FOR_PARITY = 24  # octets
 _PARITY_HOLDS = 0.94
 _USED = 0.04  # a highest bit that is hardly ever set, or always, is no parity
@@ -52,22 +53,43 @@ def _most_of(sights: list[Sight], octets: int) -> list[Sight]:
     return sights if sum(each.end - each.start for each in sights) >= _TEXT_EXPLAINED * octets else []
 
 
+def _outermost(found: dict[str, list[Sight]]) -> dict[str, list[Sight]]:
+    """Without what lies inside a longer sight of another dialect: a message's fields may look like a record."""
+    return {
+        name: [sight for sight in sights if not any(_holds(other, sight) for other in _others(found, name))]
+        for name, sights in found.items()
+    }
+
+
+def _others(found: dict[str, list[Sight]], name: str) -> list[Sight]:
+    return [sight for other, sights in found.items() if other != name for sight in sights]
+
+
+def _holds(outer: Sight, inner: Sight) -> bool:
+    longer = outer.end - outer.start > inner.end - inner.start
+    return longer and outer.start <= inner.start and inner.end <= outer.end
+
+
 @dataclass(slots=True)
 class Share:
-    """What came in some bursts. ``even``: octets with an even number of ones; ``errors``: None where none are counted."""
+    """What came in some bursts. ``even``: octets with an even number of ones, ``high``: with the highest bit; ``errors``: None where none are counted."""
 
     octets: int = 0
     even: int = 0
+    high: int = 0
     errors: Errors | None = None
 
     def add(self, octets: bytes, errors: Errors | None) -> None:
         self.octets += len(octets)
         self.even += sum(not octet.bit_count() & 1 for octet in octets)
+        self.high += sum(octet > 0x7F for octet in octets)
         if errors is not None:
             self.errors = (self.errors or Errors()) + errors
 
     def take(self, other: "Share") -> None:
-        self.octets, self.even = self.octets + other.octets, self.even + other.even
+        self.octets += other.octets
+        self.even += other.even
+        self.high += other.high
         if other.errors is not None:
             self.errors = (self.errors or Errors()) + other.errors
 
@@ -79,8 +101,7 @@ class Hearing:
         self.setting = setting
         self.all = Share()
         self.understood = Share()  # the bursts in which something was recognised
-        self.high = 0  # octets with the highest bit set
-        self.long_bursts = 0
+        self.long = Share()  # the bursts that are more than an ACK, or a glitch
         self.tallies: dict[str, Tally] = {}
         self.opinions: dict[str, Opinion] = {}
         self._rows = {**rows, **OTHERS}
@@ -91,7 +112,6 @@ class Hearing:
     def receive(self, octets: bytes, errors: Errors | None) -> None:
         self.all.add(octets, errors)
         self._burst.add(octets, errors)
-        self.high += sum(octet > 0x7F for octet in octets)
         self._pending += octets
         self._fresh += len(octets)
         del self._pending[: max(0, len(self._pending) - MOST_PENDING)]
@@ -112,14 +132,18 @@ class Hearing:
 
     @property
     def parity(self) -> str | None:
-        if self.setting.bytesize == 7 or self.octets < _ENOUGH_FOR_PARITY or self.high < _USED * self.octets:
+        share = Share()
+        for each in (self.long, self._burst):
+            share.take(each)
+        if (
+            self.setting.bytesize == 7
+            or share.octets < _ENOUGH_FOR_PARITY
+            or share.high < _USED * share.octets
+        ):
             return None
-        shares = {
-            "M": self.high / self.octets,
-            "E": self.all.even / self.octets,
-            "O": 1 - self.all.even / self.octets,
-        }
-        return next((parity for parity, share in shares.items() if share >= _PARITY_HOLDS), None)
+        even = share.even / share.octets
+        shares = {"M": share.high / share.octets, "E": even, "O": 1 - even}
+        return next((parity for parity, part in shares.items() if part >= _PARITY_HOLDS), None)
 
     @property
     def fresh(self) -> bytes:
@@ -132,23 +156,29 @@ class Hearing:
 
     def end_burst(self, now: float) -> None:
         """The line fell silent: look at what was said, and count it."""
-        burst, self._burst = self._burst, Share()
         if not self._fresh:
             return
-        self.long_bursts += self._fresh >= 10
         found = self._sights()
         for name, sights in found.items():
             if sights:
                 self.tallies.setdefault(name, Tally()).add(sights, now)
-        if any(found.values()):
-            self.understood.take(burst)
         self._ask_dialects(found, now)
+        if any(found.values()):
+            self.understood.take(self._burst)
+        if self._burst.octets >= _LONG_BURST:
+            self.long.take(self._burst)
+        self._burst = Share()
         end = max((sight.end for sights in found.values() for sight in sights), default=0)
         del self._pending[: max(end, len(self._pending) - _MOST_KEPT)]
         self._fresh = 0
 
     def framed(self, name: str) -> bool:
         return self._rows[name].frames
+
+    def may_be(self, name: str) -> bool:
+        """Whether some of every kind was seen where kinds are text."""
+        row = self._rows[name]
+        return row.frames or all(self.tallies[name].kinds[kind] for kind in row.need)
 
     def meets_need(self, name: str) -> bool:
         row = self._rows.get(name, UNKNOWN_FRAMES)
@@ -157,7 +187,7 @@ class Hearing:
     def _sights(self) -> dict[str, list[Sight]]:
         """By dialect. Text counts only where no frame is, and frames of no dialect where no other is."""
         mask = bytes(octet & 0x7F for octet in self._pending) if self.parity else bytes(self._pending)
-        framed = {name: list(row.find(mask)) for name, row in self._rows.items() if row.frames}
+        framed = _outermost({name: list(row.find(mask)) for name, row in self._rows.items() if row.frames})
         if any(framed.values()):
             return framed
         fresh = mask[len(mask) - self._fresh :]

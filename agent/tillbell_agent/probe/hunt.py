@@ -35,6 +35,9 @@ _WRONG_PARITY = 0.5  # of the characters
 _SILENCE_S = 8.0  # on a port that counts no errors, and may drop what came wrongly
 _REST_TEST_S = 20.0  # for the format that is one bit too long
 _REST_TEST_OCTETS = 60
+_LONG_BURST = 10  # octets
+_REST_TEST_BURSTS = 2  # long ones, heard from their beginning; noise may spoil some …
+_REST_TEST_UNCOUNTED = 5  # … and where no errors are counted, that is all there is to see
 _UNSETTLED_S = 3.0  # a line that talks without a pause after a change of settings is taken as it is
 _FORMATS = ((8, "N"), (8, "E"), (8, "O"), (7, "N"))
 
@@ -55,11 +58,13 @@ class Hunt:
         self._believed: int | None = None  # the speed that octets heard too fast have told …
         self._opinions: Counter[int] = Counter()  # … and how often which
         self._began = self._tuned_at = now
-        self._heard_at: float | None = None
+        self._heard_at: float | None = None  # in a burst that goes on
+        self._burst_ended_at = now
         self._settled = True  # the line has been silent since the last change of settings
         self._unexplained = bytearray()
-        self._unexplained_errors = self._burst_from = 0
+        self._unexplained_errors = self._burst_from = self._bursts = 0
         self._glance_at = 256
+        self._rest_bursts = 0
         self._base: Setting | None = None  # where a dialect was understood
         self._parity_known = self._stopbits_known = False
         self._parity_tested = False  # it is one of two, and the next burst that is understood says which
@@ -146,15 +151,19 @@ class Hunt:
         return hearing.glance()
 
     def _end_burst(self, now: float) -> None:
-        self._heard_at, self._glance_at = None, 256
+        self._heard_at, self._glance_at, self._burst_ended_at = None, 256, now
         before = self._sights()
+        self._rest_bursts += (
+            self._resting_tested and self._settled and len(self._hearing.fresh) >= _LONG_BURST
+        )
         self._hearing.end_burst(now)
         if self._sights() > before:
             self._forget_unexplained()
             self._take_parity() if self._parity_tested else self._understood(now)
         elif self._settled and self._base is None:
             self._forget_short_burst()
-            self._doubt(now, _NOT_UNDERSTOOD)
+            self._bursts += len(self._unexplained) > self._burst_from
+            self._doubt(now, _NOT_UNDERSTOOD if self._bursts >= 2 else _LONGEST_FRAME)
         self._settled = True
         self._burst_from = len(self._unexplained)
         if self._resting_tested:
@@ -165,7 +174,7 @@ class Hunt:
 
     def _forget_unexplained(self) -> None:
         self._unexplained.clear()
-        self._unexplained_errors = self._burst_from = 0
+        self._unexplained_errors = self._burst_from = self._bursts = 0
 
     def _forget_short_burst(self) -> None:
         if len(self._unexplained) - self._burst_from < _SHORT_BURST:
@@ -178,7 +187,14 @@ class Hunt:
         if self._base is not None or len(self._unexplained) < _ENOUGH_FOR_SPEED:
             return
         share = min(1.0, self._unexplained_errors / len(self._unexplained)) if self._counts_errors else None
-        slower = slower_speed(self._unexplained[-_LOOKED_AT_FOR_SPEED:], self.setting.baudrate, share)
+        doubted = {
+            each.baudrate: times
+            for each, times in self._left.items()
+            if (each.bytesize, each.parity) == (8, "N")
+        }
+        slower = slower_speed(
+            self._unexplained[-_LOOKED_AT_FOR_SPEED:], self.setting.baudrate, share, doubted
+        )
         if slower is not None and self.setting.bytesize == 8 and self.setting.parity == "N":
             self._believed = slower
             self._opinions[slower] += 1
@@ -224,12 +240,7 @@ class Hunt:
         """Only where a port may drop what it hears wrongly; and not where the speed is known."""
         quiet = self._heard_at is None and self._base is None and not self._counts_errors
         patience = _SILENCE_S * (3 if self._believed == self.setting.baudrate else 1)
-        since = max(self._tuned_at, self._last_heard)
-        return since + patience if quiet else None
-
-    @property
-    def _last_heard(self) -> float:
-        return self._heard_at if self._heard_at is not None else self._tuned_at
+        return max(self._tuned_at, self._burst_ended_at) + patience if quiet else None
 
     def _next_of_silence(self) -> Setting:
         place = SPEEDS.index(self.setting.baudrate)
@@ -286,12 +297,16 @@ class Hunt:
     def _judge_rest(self, now: float) -> None:
         """Characters of ten bits that follow each other closely cannot be heard with eleven."""
         hearing, share = self._hearing, self._hearing.wrong_share
-        if hearing.long_bursts < 2 or hearing.octets < _REST_TEST_OCTETS:
+        if hearing.octets < _REST_TEST_OCTETS or self._rest_bursts < _REST_TEST_BURSTS:
             return
         understood = [name for name in hearing.tallies if hearing.meets_need(name) and name != UNKNOWN]
         if (share is None or self._is_clean(share)) and understood:
             self._eleven_bits(now)
-        elif share > _DIRTY if share is not None else not self._sights():
+        elif (
+            share > _DIRTY
+            if share is not None
+            else not self._sights() and self._rest_bursts >= _REST_TEST_UNCOUNTED
+        ):
             self._parity_known = self._stopbits_known = True
             self._tune_back(now)
 

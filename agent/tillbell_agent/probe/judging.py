@@ -36,7 +36,8 @@ def judge(hearings: Iterable[Hearing], base: Setting | None) -> Verdict:
 
 
 def _names(heard: Iterable[Hearing]) -> set[str]:
-    return {name for each in heard for name in each.tallies if name != UNKNOWN}
+    """Text alone is no dialect: scales and scanners say lines too."""
+    return {name for each in heard for name in each.tallies if name != UNKNOWN and each.may_be(name)}
 
 
 def _score(heard: Iterable[Hearing], name: str) -> int:

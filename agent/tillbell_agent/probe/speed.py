@@ -6,7 +6,7 @@ such line can give speaks against r; a line that is heard too slowly fits nothin
 heard rightly.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from math import log
 
@@ -18,6 +18,8 @@ _LONGEST_RUN = _SAMPLES + 1  # a line so slow fills a whole character with one l
 _FITS = 0.8  # of the octets, at least; noise spoils some
 _AT_AN_EDGE, _LATER, _NOISE = 0.9, 0.05, 0.05  # how a character begins, or that it is none
 _MARGIN = 4.0  # in nats, of the best speed over the next: less is left open
+# In nats for each octet: spaces and zeros at one speed sound much like those at half of it.
+_DOUBT = 1.0
 # Of a line that is heard too fast every second stop bit or so is missing.
 _CLEAN = 0.05
 
@@ -49,18 +51,23 @@ def _fits(levels: int, groups: list[list[int]]) -> bool:
     return all(len({levels >> sample & 1 for sample in samples}) == 1 for samples in groups)
 
 
-def slower_speed(octets: Sequence[int], heard_at: int, wrong_share: float | None) -> int | None:
+def slower_speed(
+    octets: Sequence[int], heard_at: int, wrong_share: float | None, doubted: Mapping[int, int]
+) -> int | None:
     """The speed of the line where it is below ``heard_at``; None: it is not, or too little says so.
 
     Lines of a tenth of the speed and less all sound alike: of them the fastest. ``wrong_share``: characters without a
-    stop bit, of all; None: not counted.
+    stop bit, of all; None: not counted. ``doubted``: how often nothing was understood at a speed.
     """
     if wrong_share is not None and wrong_share < _CLEAN:
         return None
     slower = [each for each in SPEEDS if each < heard_at]
     alike = [each for each in slower if heard_at / each >= _LONGEST_RUN]
     slower = [each for each in slower if each not in alike[1:]]
-    ranked = sorted(((_likelihood(octets, heard_at / each), each) for each in slower), reverse=True)
+    doubts = {each: _DOUBT * len(octets) * doubted.get(each, 0) for each in slower}
+    ranked = sorted(
+        ((_likelihood(octets, heard_at / each) - doubts[each], each) for each in slower), reverse=True
+    )
     ranked = [each for each in ranked if _share_possible(octets, heard_at / each[1]) >= _FITS]
     rivals = [likelihood for likelihood, _ in ranked[1:]] + [-len(octets) * log(256)]
     return ranked[0][1] if ranked and ranked[0][0] - max(rivals) >= _MARGIN else None

@@ -24,6 +24,7 @@ from tillbell_agent.sim.uart import Format, Heard, Noise, Receiver, Wire
 
 TRAFFIC_S = 60.0
 _BLOCK_S = 0.016  # an adapter hands over what it has this often
+_AHEAD_S = 2.0
 _START = datetime(2026, 3, 14, 9, 26)
 _BUSY_S = 1.0  # traffic: nobody looks for a card for longer
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.3, 3.0  # between two customers
@@ -95,16 +96,29 @@ def draw(family: str, seed: int) -> Trial:
     )
 
 
-def spoken(trial: Trial, wires: dict[Line, Wire]) -> None:
-    """A minute's traffic onto the wires."""
-    now = 0.2
-    for said in conversation(trial.family, trial.seed):
-        now += said.after_s
-        if now > TRAFFIC_S:
-            break
-        now = wires[said.line].speak(said.octets, now, trial.speed, trial.format)
-    for wire in wires.values():
-        wire.glitch_until(TRAFFIC_S)
+class Traffic:
+    """A minute of it, spoken onto the wires as far ahead as somebody listens."""
+
+    def __init__(self, trial: Trial) -> None:
+        self.wires = {line: Wire(trial.noise, trial.seed * 2 + number) for number, line in enumerate(Line)}
+        self._trial = trial
+        self._now = self._until = 0.2
+        self._conversation = conversation(trial.family, trial.seed)
+
+    def until(self, time: float) -> None:
+        """Speak all that begins before ``time``, and a little more."""
+        if time < self._until:
+            return
+        self._until = time + _AHEAD_S
+        while self._now < min(self._until, TRAFFIC_S):
+            said = next(self._conversation)
+            self._now += said.after_s
+            self._now = self.wires[said.line].speak(
+                said.octets, self._now, self._trial.speed, self._trial.format
+            )
+        self._until = min(self._until, self._now)
+        for wire in self.wires.values():
+            wire.glitch_until(self._until)
 
 
 def errors_of(heard: Sequence[Heard]) -> Errors:
@@ -115,12 +129,13 @@ def errors_of(heard: Sequence[Heard]) -> Errors:
     )
 
 
-def listen(trial: Trial, wire: Wire) -> Verdict:
+def listen(trial: Trial, traffic: Traffic, line: Line) -> Verdict:
     """One port's probe, until it is done or the minute is over."""
-    hunt = Hunt(0.0)
+    hunt, wire = Hunt(0.0), traffic.wires[line]
     setting, receiver, now = hunt.setting, _receiver(trial, wire, hunt.setting, 0.0), 0.0
     while now < TRAFFIC_S and not hunt.done:
         now += _BLOCK_S
+        traffic.until(now)
         heard = receiver.hear(now)
         hunt.receive(bytes(each.octet for each in heard), now, errors_of(heard) if trial.counted else None)
         if hunt.setting != setting:
@@ -135,9 +150,8 @@ def _receiver(trial: Trial, wire: Wire, setting: Setting, now: float) -> Receive
 
 def run(trial: Trial) -> list[Outcome]:
     """What was found on each tapped line."""
-    wires = {line: Wire(trial.noise, trial.seed * 2 + number) for number, line in enumerate(Line)}
-    spoken(trial, wires)
-    return [_judged(trial, line, listen(trial, wires[line])) for line in trial.tap]
+    traffic = Traffic(trial)
+    return [_judged(trial, line, listen(trial, traffic, line)) for line in trial.tap]
 
 
 def _judged(trial: Trial, line: Line, verdict: Verdict) -> Outcome:

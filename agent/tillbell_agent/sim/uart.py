@@ -61,8 +61,9 @@ class Wire:
         self._noise = noise
         self._chance = random.Random(seed)
         self._free_at = 0.0
-        self._glitched_until = 0.0
-        self._pending_glitch: tuple[float, float] | None = None
+        self._next_glitch = 0.0
+        if noise.glitches:
+            self._next_glitch = self._chance.expovariate(noise.glitches)
 
     def speak(
         self, octets: bytes, at: float, speed: float, character: Format, gap_bits: float = 0.0
@@ -79,13 +80,13 @@ class Wire:
         return now
 
     def glitch_until(self, until: float) -> None:
-        """Add the glitches up to a time that nothing will be spoken before."""
-        while self._noise.glitches and self._glitched_until < until:
-            at = self._glitched_until + self._chance.expovariate(self._noise.glitches)
+        """Add the glitches before a time; whatever is spoken before it has been spoken."""
+        while self._noise.glitches and self._next_glitch + self._noise.longest_glitch_s < until:
+            at = self._next_glitch
             length = self._chance.uniform(0.1, 1.0) * self._noise.longest_glitch_s
-            self._glitched_until = at + length
             place = bisect_right(self._toggles, at)
             self._toggles[place:place] = self._fitting(place, at, length)
+            self._next_glitch = at + length + self._chance.expovariate(self._noise.glitches)
 
     def level(self, at: float) -> int:
         return 1 - (bisect_right(self._toggles, at) & 1)
