@@ -142,12 +142,13 @@ def _feed(
 
 
 def _stands_in(event: DialectEvent, heard: "deque[bytes]") -> bool:
-    """Whether an event's amount stands in what was heard: printed, in ASCII digits, or in BCD."""
+    """Whether an event's amount stands in what was heard: printed, in ASCII digits, or in BCD (10 may stand doubled)."""
     if not isinstance(event, TransactionCompleted) or event.transaction.amount_minor is None:
         return True
     digits = str(event.transaction.amount_minor).encode()
     octets = b"".join(heard)
-    if digits in octets or digits in octets.hex().encode() or digits in octets.hex().encode()[1:]:
+    packed = (octets.hex().encode(), octets.replace(b"\x10\x10", b"\x10").hex().encode())
+    if digits in octets or any(digits in each for each in packed):
         return True
     # Printed with separators, or across a stuffed octet; major units alone where the minor ones are noughts.
     printed = _NOT_DIGITS.sub(b"", octets)
