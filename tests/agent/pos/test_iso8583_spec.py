@@ -1,5 +1,6 @@
 """A field specification: an acquirer's variant is a text, and each mistake in it has its line and its field."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from streams import hear, told
 
+from tillbell_agent.pos import iso8583_spec
 from tillbell_agent.pos.dialect import Line
 from tillbell_agent.pos.iso8583_spec import MEANINGS, read_specification, shipped
 from tillbell_agent.pos.registry import make_dialect
@@ -17,6 +19,7 @@ from tillbell_agent.pos.settings import DialectSettings, SettingsError, SpecErro
 from tillbell_protocol.event import Kind, Transaction
 from tillbell_protocol.pan import TruncatedPan
 
+SOURCE = Path(str(iso8583_spec.__file__))
 SHIPPED = ("iso8583-1987-ascii", "iso8583-1987-bcd", "qcup")
 # A host as banks with mainframes have it: EBCDIC, a length in ASCII figures that counts itself, a header, version 1993.
 MAINFRAME = """
@@ -186,3 +189,14 @@ def test_an_unknown_layout_is_refused(name: str) -> None:
 def test_every_meaning_is_used_by_a_specification_that_is_shipped() -> None:
     used = {each.means for name in SHIPPED for each in read_specification(shipped(name)).meanings}
     assert used == set(MEANINGS)
+
+
+def test_the_page_for_installers_has_every_meaning_and_key() -> None:
+    page = Path(__file__).resolve().parents[3] / "docs" / "iso8583-specification.md"
+    text = page.read_text("utf-8")
+    assert [name for name, words in MEANINGS.items() if f"| `{name}` | {words} |" not in text] == []
+    keys = set(
+        re.findall(r'\.(?:text|integer|flag|listed|list_of_text)\(\s*"(\w+)"', SOURCE.read_text("utf-8"))
+    )
+    assert len(keys) > 15
+    assert [key for key in sorted(keys) if f"`{key}`" not in text and f"`{key} =" not in text] == []
