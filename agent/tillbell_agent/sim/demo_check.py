@@ -15,6 +15,7 @@ from tillbell_protocol.event import MONEY_SIGN, Kind
 REPEAT_MARK = "(重发)"
 _KINDS = ((Kind.VOID, "撤销"), (Kind.REFUND, "退款"), (Kind.SALE, "收"))
 _AMOUNT = re.compile(r"(\d+)\.(\d\d)元")
+_AMOUNT_UNKNOWN = "金额未知"
 _SEQ = re.compile(r"第(\d+)笔")
 _TAIL = re.compile(r"(?:尾号|\*)(\d{4})(?!\d)")
 _TOTAL = re.compile(r"累计(-?)(\d+)\.(\d\d)")
@@ -35,7 +36,8 @@ class Read:
 def read_text(text: str) -> Read:
     """The figures of a Chinese text of a sale, a void or a refund."""
     body = text.split("】", 1)[-1]
-    amount, seq, tail, total = (pattern.search(body) for pattern in (_AMOUNT, _SEQ, _TAIL, _TOTAL))
+    seq, tail, total = (pattern.search(body) for pattern in (_SEQ, _TAIL, _TOTAL))
+    amount = None if _AMOUNT_UNKNOWN in body else _AMOUNT.search(body)
     return Read(
         repeated=text.startswith(REPEAT_MARK),
         kind=next((kind for kind, word in _KINDS if body.startswith(word)), None),

@@ -154,6 +154,7 @@ def _end_quietly(world: World, tills: list[Till]) -> None:
     """Everything that can be put right is, and what is owed gets its time."""
     for till in tills:
         till.running = False
+    world.radio.weather.clear()
     for shop in world.shops:
         shop.disk.refuses, shop.disk.cut_after, shop.modem.cut_after = None, None, None
         shop.clock.ahead_s = shop.right_ahead_s

@@ -76,7 +76,11 @@ def _outcomes(seeds: list[int], args: argparse.Namespace) -> Iterator[Outcome]:
         yield from map(run, seeds)
         return
     with ProcessPoolExecutor(args.jobs) as workers:
-        yield from workers.map(run, seeds)
+        try:
+            yield from workers.map(run, seeds)
+        except KeyboardInterrupt:
+            workers.shutdown(wait=False, cancel_futures=True)  # those that run are finished, no other is begun
+            raise
 
 
 def _run(seed: int, days: float, shops: int) -> Outcome:

@@ -12,7 +12,9 @@ from tillbell_agent.sim.tills import TROUBLES, Exchange, Spoken, exchanges_of
 from tillbell_protocol.event import Transaction
 
 # A dialect ends a job after a silence; then the store has its turn. The agent must have lived on so long.
+# A terminal that refused may be waited for, whether it tries again.
 HEARD_AFTER_S = 20.0
+_FRAMES_HEARD_AFTER_S = 45.0
 _SAME_AGAIN = 0.15
 # A slip takes a thermal printer's line at 9600 baud about a second, a frame less; both come in pieces.
 _PIECE_S = {"escpos": 0.4}
@@ -49,6 +51,7 @@ class Till:
         self._shop, self._chance, self._at, self._heard = shop, chance, at, heard
         self._pause_s = 86_400 / per_day
         self._piece_s = _PIECE_S.get(shop.plan.dialect, _FRAMES_PIECE_S)
+        self._heard_after_s = HEARD_AFTER_S if shop.plan.dialect == "escpos" else _FRAMES_HEARD_AFTER_S
         self._noise, self._noise_at = 0, -_NOISE_LASTS_S
         self._day = _conversations(shop.plan.dialect, chance.randrange(2**32))
         self.printed = 0
@@ -83,7 +86,7 @@ class Till:
         """The first piece now, the others when they are due."""
         if not pieces:
             if job.whole and job.expected:
-                self._at(HEARD_AFTER_S, lambda: self._judge(job, noise))
+                self._at(self._heard_after_s, lambda: self._judge(job, noise))
             return
         (_, line, octets), *rest = pieces
         self._put(job, line, octets, noise)
