@@ -6,6 +6,8 @@ import pty
 import sys
 import tty
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,12 +17,15 @@ sys.path.insert(0, str(Path(__file__).parent))
 from till import Till, moment, sale
 
 from tillbell_agent.listening import Listener
-from tillbell_agent.pos.dialect import Desynced, DialectEvent, Ignored
+from tillbell_agent.moment import Moment
+from tillbell_agent.pos.dialect import Desynced, Dialect, DialectEvent, Ignored, TransactionCompleted
 from tillbell_agent.pos.dialect import Line as WireLine
 from tillbell_agent.pos.escpos import EscPos
+from tillbell_agent.pos.partial_time import PartialTime
 from tillbell_agent.pos.registry import DialectSettings, make_dialect
 from tillbell_agent.shell.log import Log
 from tillbell_agent.shell.ports import LineSettings, ListenPort, PortError, TalkPort
+from tillbell_protocol.event import Kind, Transaction
 
 
 class Cable:
@@ -303,3 +308,65 @@ def test_a_cable_pulled_in_a_second_copy_and_plugged_in_again_tells_no_second_sa
         assert {entry.transaction.amount_minor for entry in entries} == {12650}, cut
         told_again += [cut] * (len(entries) > 1)
     assert all(cut >= numbers_end for cut in told_again), told_again
+
+
+# Two lines.
+
+
+class Told:
+    """A dialect that says whose octets it got."""
+
+    def __init__(self, *events: DialectEvent) -> None:
+        self.heard: list[tuple[WireLine, bytes]] = []
+        self.events = list(events)
+
+    def receive_data(self, data: bytes, now: float, line: WireLine = WireLine.TERMINAL) -> list[DialectEvent]:
+        self.heard.append((line, data))
+        events, self.events = self.events, []
+        return events
+
+    def next_deadline(self) -> float | None:
+        return None
+
+    def tick(self, now: float) -> list[DialectEvent]:
+        return []
+
+    def close(self, now: float) -> list[DialectEvent]:
+        return []
+
+
+def two_lines(till: Till, dialect: Dialect, said: io.StringIO, ports: dict[str, Plugs]) -> Listener:
+    source = replace(
+        till.config.sources[0], dialect="hypercom", port="", port_terminal="/dev/a", port_till="/dev/b"
+    )
+    listener = Listener(source, "CNY", dialect, till.register, lambda path: ports[path].open(path), Log(said))
+    listener.open(0.0)
+    return listener
+
+
+def test_each_of_two_lines_is_told_apart_and_one_that_is_pulled_leaves_the_other(tmp_path: Path) -> None:
+    till, dialect, said = Till(tmp_path), Told(), io.StringIO()
+    ports = {"/dev/a": Plugs(b"answer"), "/dev/b": Plugs(b"request")}
+    listener = two_lines(till, dialect, said, ports)
+    assert listener.where == "/dev/b and /dev/a"
+    for line in listener.lines:
+        listener.readable(line, 0.0, moment(0.0))
+    assert dialect.heard == [(WireLine.TILL, b"request"), (WireLine.TERMINAL, b"answer")]
+    asks, answers = listener.lines
+    listener.readable(asks, 1.0, moment(1.0))  # nothing more: it is pulled
+    assert asks.port is None
+    assert answers.port is not None
+    assert "port=/dev/b" in said.getvalue()
+
+
+def test_a_time_without_a_year_gets_the_year_in_which_it_came(tmp_path: Path) -> None:
+    told = TransactionCompleted(
+        Transaction(Kind.SALE, 1250, receipt_no="0470"), "a", clock=PartialTime(12, 31, 23, 59)
+    )
+    till, dialect = Till(tmp_path), Told(told)
+    ports = {"/dev/a": Plugs(b"answer"), "/dev/b": Plugs(b"")}
+    listener = two_lines(till, dialect, io.StringIO(), ports)
+    new_year = Moment.at(datetime(2027, 1, 1, 0, 1, tzinfo=UTC).timestamp(), UTC)
+    listener.readable(listener.lines[1], 0.0, new_year)
+    (entry,) = till.register.ledger.recent(5)
+    assert entry.transaction.terminal_time == datetime(2026, 12, 31, 23, 59)
