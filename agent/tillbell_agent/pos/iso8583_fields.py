@@ -5,7 +5,7 @@ at once. The library's own dictionaries and errors hold the whole message, and n
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,10 +17,12 @@ from tillbell_protocol.pan import TruncatedPan, scrub, scrub_merchant_id
 
 _MOST_CHARACTERS = 40
 _SHORTEST_PAN = 13
-_FORMS = {
-    **dict.fromkeys(("amount", "stan", "processing_code", "local_time", "local_date"), re.compile(r"[0-9]*")),
-    "currency": re.compile(r"[0-9]{3,4}|[A-Z]{3}|"),
-    "result_code": re.compile(r"[0-9A-Z]*"),
+_is_number = re.compile(r"[0-9]*").fullmatch
+# What stands in a field must be of its kind, or the frame is none, since no check sum says so.
+_FORMS: Mapping[str, Callable[[str], object]] = {
+    **dict.fromkeys(("amount", "stan", "processing_code", "local_time", "local_date"), _is_number),
+    "currency": re.compile(r"[0-9]{3,4}|[A-Z]{3}|").fullmatch,
+    "result_code": re.compile(r"[0-9A-Z]*").fullmatch,
 }
 _TRACK2_PAN = re.compile(r"[0-9]{8,19}(?=[D=])")
 _WHOLE_PAN = re.compile(r"[0-9]{8,19}F?")
@@ -93,12 +95,12 @@ class MessageReader:
         values: dict[str, str] = {}
         for meaning in self._meanings:
             if meaning.field in encoded:
-                values[meaning.means] = _text(meaning, decoded, encoded).strip(" \0")
+                text = _text(meaning, decoded, encoded).strip(" \0")
+                if not _FORMS.get(meaning.means, _is_text)(text):
+                    return Unfit(f"a message whose {meaning.means} cannot be one")
+                values[meaning.means] = text
         card = _card(values.pop("card", ""), values.pop("track2", ""))
-        for name, value in values.items():
-            if not _is_well_formed(name, value):
-                return Unfit(f"a message whose {name} cannot be one")
-        kept = {name: clean for name, value in values.items() if (clean := _clean(name, value))}
+        kept = {name: text for name, text in values.items() if text and _may_leave(name, text)}
         return Message(_first(decoded["t"]), kept, card)
 
 
@@ -138,17 +140,15 @@ def _card(number: str, track2: str) -> TruncatedPan | None:
     return TruncatedPan(found.group()[-4:]) if found else None
 
 
-def _is_well_formed(name: str, value: str) -> bool:
-    """Where the frame has no check sum, what stands in a field must be of its kind, or the frame is none."""
-    form = _FORMS.get(name)
-    if form is not None:
-        return form.fullmatch(value) is not None
-    return value.isprintable() and "\ufffd" not in value
+def _is_text(text: str) -> bool:
+    return text.isprintable() and "\ufffd" not in text
 
 
-def _clean(name: str, text: str) -> str | None:
-    """Bounded, and no card number: a field that holds one is no reference. None: nothing of use is left."""
+def _may_leave(name: str, text: str) -> bool:
+    """Bounded, and no card number: a field that holds one is no reference."""
     if len(text) < _SHORTEST_PAN:
-        return text or None
-    is_clean = (scrub_merchant_id if name == "merchant_id" else scrub)(text) == text
-    return text if is_clean and len(text) <= _MOST_CHARACTERS else None
+        return True
+    return (
+        len(text) <= _MOST_CHARACTERS
+        and (scrub_merchant_id if name == "merchant_id" else scrub)(text) == text
+    )

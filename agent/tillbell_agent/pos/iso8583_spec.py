@@ -48,7 +48,7 @@ _MTI = {"bcd": "b", "ascii": "ascii", "ebcdic": "cp500"}
 _BITMAP = {"binary": "b", "ascii": "ascii", "ebcdic": "cp500"}
 _BINARY = ("bcd", "b")
 _FIELD_NAMES = frozenset(str(number) for number in range(2, 129) if number != 65)
-_CONDITIONS = ("mti", "processing_code", "condition", "transaction_type")
+_CONDITIONS = ("processing_code", "condition", "transaction_type")
 _NO_KIND = ("ignored", "settlement")
 _KINDS = (*(Kind(each).word for each in sorted(TRANSACTION_KINDS - {Kind.DECLINED})), *_NO_KIND)
 
@@ -78,18 +78,18 @@ class Meaning:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """An answer whose values begin as ``when`` says is of this ``kind``: a word of ``Kind``, or one of no transaction."""
+    """An answer whose type and values begin so is of this ``kind``: a word of ``Kind``, or one of no transaction."""
 
+    mti: str
     when: Mapping[str, str]
     kind: str
     why: str
     without_amount: bool
 
     def holds(self, mti: str, values: Mapping[str, str]) -> bool:
-        return all(
-            (mti if name == "mti" else values.get(name, "")).startswith(begins)
-            for name, begins in self.when.items()
-        )
+        if not mti.startswith(self.mti):
+            return False
+        return all(values.get(name, "").startswith(begins) for name, begins in self.when.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,11 +287,9 @@ def _is_place(value: Any) -> bool:
 
 
 def _rule(table: Table) -> Rule:
-    when = {name: value for name in _CONDITIONS if (value := table.optional_text(name, check=_digits))}
-    if "mti" not in when:
-        table.complain(why='[[kinds]] lacks "mti", the type of the answer that it is about')
     rule = Rule(
-        when,
+        table.text("mti", check=_digits),
+        {name: value for name in _CONDITIONS if (value := table.optional_text(name, check=_digits))},
         table.text("kind", check=one_of(*_KINDS)),
         table.optional_text("why") or "no transaction",
         table.flag("without_amount"),

@@ -127,7 +127,7 @@ def test_a_variant_unlike_all_that_are_shipped_is_a_text_and_no_code() -> None:
         ("12 = {", "65 = {", "65 =", '"65" in [fields] is no field'),
         ("49 = { max_len = 3,", "49 = { max_len = 3, len_type = 5,", "49 =", "not between 0 and 4"),
         ('kind = "sale"', 'kind = "sales"', "kind =", 'Did you mean "sale"?'),
-        ('mti = "1210"\n', "", "[[kinds]]", '[[kinds]] lacks "mti"'),
+        ('mti = "1210"\n', "", "[[kinds]]", '[[kinds]] lacks the key "mti"'),
         ('processing_code = "00"', 'procesing_code = "00"', "procesing", 'Did you mean "processing_code"?'),
         ('approved = ["000", "001"]', 'approved = ["0 0"]', "approved", "result code"),
         ('approved = ["000", "001"]\n', "", "", '"approved" is missing'),
