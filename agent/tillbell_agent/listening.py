@@ -55,6 +55,9 @@ class Listener:
         self.counts = dict.fromkeys(
             ("octets", "told", "known", "settlements", "ignored", "skipped_octets", "lost"), 0
         )
+        # Both lines have octets that came while this program did something else, longer than a till takes between two
+        # sales at its fastest: an answer must not be taken for that of the next request.
+        self.order_unknown = False
         self._currency = config.currency or currency
         self._dialect = dialect
         self._register = register
@@ -123,6 +126,8 @@ class Listener:
         line.heard()
         self.counts["octets"] += len(data)
         self._take(self._dialect.receive_data(data, now, tap.speaks), now, moment)
+        if self.order_unknown:
+            self._dialect.unpair()
 
     def next_deadline(self) -> float | None:
         return earliest(

@@ -25,6 +25,8 @@ _AGAIN_S = 1.0
 _CLOCK_SET_S = 30
 # The same trouble is told again only after it was gone for so long.
 _TELL_AGAIN_S = 60.0
+# Octets of two lines that waited no longer than this are in the order in which a terminal is spoken to: request, answer.
+_ORDER_LOST_S = 0.5
 # After SIGTERM the open command of a modem is waited for, but no longer than a service manager has patience.
 _STOP_WITHIN_S = 20.0
 
@@ -61,7 +63,7 @@ class Runner:
         self._log = log
         self._on_ready: Callable[[], None] | None = on_ready
         self._stop_by: float | None = None
-        self._house_at = self._steady_since = clock.monotonic()
+        self._house_at = self._steady_since = self._woken_at = clock.monotonic()
         self._wall_ahead = clock.moment().unix - self._house_at
         self._store_trouble: str | None = None
         self._store_refused_at = 0.0
@@ -92,7 +94,10 @@ class Runner:
 
     def turn(self) -> None:
         """Wait for octets or the nearest deadline, and act on it."""
+        busy_s = self._clock.monotonic() - self._woken_at
         ready = self._waiter.wait(self._wanted(), self._timeout_s())
+        self._woken_at = self._clock.monotonic()
+        self._judge_order(ready, busy_s)
         self._guarded(self._watch_clock)
         for watched in ready:
             self._guarded(watched.act)
@@ -120,6 +125,14 @@ class Runner:
             listener.close(now, moment)
         for modem in self._modems:
             self._guarded(partial(modem.close, now))
+
+    def _judge_order(self, ready: Sequence[Watched], busy_s: float) -> None:
+        """After a long turn: of which terminals both lines have something, in an order that nobody knows."""
+        ports = {id(watched.owner) for watched in ready} if busy_s > _ORDER_LOST_S else set()
+        for listener in self._listeners:
+            listener.order_unknown = len(listener.lines) > 1 and all(
+                id(line.port) in ports for line in listener.lines
+            )
 
     def _recover(self) -> None:
         """Before anything is sent: settle what the last run left open."""

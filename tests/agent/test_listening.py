@@ -317,7 +317,7 @@ class Told:
     """A dialect that says whose octets it got."""
 
     def __init__(self, *events: DialectEvent) -> None:
-        self.heard: list[tuple[WireLine, bytes]] = []
+        self.heard: list[object] = []
         self.events = list(events)
 
     def receive_data(self, data: bytes, now: float, line: WireLine = WireLine.TERMINAL) -> list[DialectEvent]:
@@ -330,6 +330,9 @@ class Told:
 
     def tick(self, now: float) -> list[DialectEvent]:
         return []
+
+    def unpair(self) -> None:
+        self.heard.append("unpaired")
 
     def close(self, now: float) -> list[DialectEvent]:
         return []
@@ -370,3 +373,19 @@ def test_a_time_without_a_year_gets_the_year_in_which_it_came(tmp_path: Path) ->
     listener.readable(listener.lines[1], 0.0, new_year)
     (entry,) = till.register.ledger.recent(5)
     assert entry.transaction.terminal_time == datetime(2026, 12, 31, 23, 59)
+
+
+def test_after_a_long_turn_no_request_is_paired_with_an_answer(tmp_path: Path) -> None:
+    till, dialect = Till(tmp_path), Told()
+    listener = two_lines(
+        till, dialect, io.StringIO(), {"/dev/a": Plugs(b"answer"), "/dev/b": Plugs(b"request")}
+    )
+    listener.order_unknown = True
+    for line in listener.lines:
+        listener.readable(line, 0.0, moment(0.0))
+    assert dialect.heard == [
+        (WireLine.TILL, b"request"),
+        "unpaired",
+        (WireLine.TERMINAL, b"answer"),
+        "unpaired",
+    ]

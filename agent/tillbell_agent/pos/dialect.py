@@ -82,6 +82,9 @@ class Dialect(Protocol):
     def tick(self, now: float) -> list[DialectEvent]:
         """Let time pass: an idle line ends a job, a missing answer makes a transaction "not confirmed"."""
 
+    def unpair(self) -> None:
+        """Of what both lines said last, the order is not known: no request heard so far may be paired with an answer."""
+
     def close(self, now: float) -> list[DialectEvent]:
         """The line ends or breaks here (end of a file, a pulled cable): what was complete enough comes out.
 

@@ -190,6 +190,10 @@ class Ecr17:
             events += self._tell_held(now)
         return events
 
+    def unpair(self) -> None:
+        """See ``Dialect``: an amount that only the till said is unknown then."""
+        self._asked = None
+
     def close(self, now: float) -> list[DialectEvent]:
         """The line breaks: an answer in doubt is told, a request waits no more."""
         events: list[DialectEvent] = []

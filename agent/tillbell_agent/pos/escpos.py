@@ -165,6 +165,9 @@ class EscPos:
             return []  # as for most of the pieces that a line brings
         return self._fall_silent() if self.next_deadline() is not None else []
 
+    def unpair(self) -> None:
+        """See ``Dialect``: there is one line."""
+
     def close(self, now: float) -> list[DialectEvent]:  # noqa: ARG002
         """The line breaks: nobody hears the end of this job, and what comes next may begin anywhere."""
         events = self._fall_silent()

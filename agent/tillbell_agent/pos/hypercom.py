@@ -134,6 +134,10 @@ class Hypercom:
                 events += self._give_up(line, now)
         return events
 
+    def unpair(self) -> None:
+        """See ``Dialect``: an amount that only the till said is unknown then."""
+        self._asked = None
+
     def close(self, now: float) -> list[DialectEvent]:
         """The cable is pulled: who speaks next has another request in mind."""
         events = [event for line in Line for event in self._give_up(line, now)]

@@ -78,6 +78,9 @@ class Iso8583Engine:
             self._requests.popitem(last=False)
         return events
 
+    def unpair(self) -> None:
+        """See ``Dialect``: an answer names its request by its trace number."""
+
     def close(self, now: float) -> list[DialectEvent]:
         events: list[DialectEvent] = []
         for framer in self._framers.values():

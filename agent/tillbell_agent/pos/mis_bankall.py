@@ -130,6 +130,10 @@ class MisBankall:
             self._end(cutter, cutter.last_heard)
         return self._skipped() if silent else []
 
+    def unpair(self) -> None:
+        """See ``Dialect``: an amount that only the till said is unknown then."""
+        self._asked = None
+
     def close(self, now: float) -> list[DialectEvent]:
         """The line ends: an answer that is not complete is none, a request waits no more."""
         for cutter in self._cutters.values():

@@ -113,6 +113,10 @@ class R200:
             events += self._tell_refused()
         return events
 
+    def unpair(self) -> None:
+        """See ``Dialect``: an amount that only the till said is unknown then."""
+        self._asked = None
+
     def close(self, now: float) -> list[DialectEvent]:  # noqa: ARG002
         """The cable is pulled: who speaks next has another request in mind."""
         events = self._ends.abandon() + self._tell_refused()

@@ -117,6 +117,10 @@ class Telium:
     def tick(self, now: float) -> list[DialectEvent]:
         return self._ends.tick(now)
 
+    def unpair(self) -> None:
+        """See ``Dialect``: whether it was a refund is unknown then."""
+        self._asked = None
+
     def close(self, now: float) -> list[DialectEvent]:  # noqa: ARG002
         self._asked = None
         self._repeats.forget()

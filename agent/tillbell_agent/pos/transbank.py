@@ -146,6 +146,9 @@ class Transbank:
     def tick(self, now: float) -> list[DialectEvent]:
         return self._ends.tick(now)
 
+    def unpair(self) -> None:
+        """See ``Dialect``: nothing is paired, an answer has everything."""
+
     def close(self, now: float) -> list[DialectEvent]:  # noqa: ARG002
         self._repeats.forget()
         return self._ends.abandon()

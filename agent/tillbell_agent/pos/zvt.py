@@ -87,6 +87,7 @@ class Zvt:
         self._currency = settings.currency
         self._both = (FrameReader(), FrameReader())  # the terminal's line, the till's
         self._last_heard = 0.0
+        self._request: Request | None = None
         self._forget()
 
     def receive_data(self, data: bytes, now: float, line: Line = Line.TERMINAL) -> list[DialectEvent]:
@@ -118,6 +119,10 @@ class Zvt:
             self._forget()
         return events
 
+    def unpair(self) -> None:
+        """See ``Dialect``: an amount that only the till said is unknown then."""
+        self._request = None
+
     def close(self, now: float) -> list[DialectEvent]:  # noqa: ARG002
         events: list[DialectEvent] = []
         for reader in self._both:
@@ -129,7 +134,7 @@ class Zvt:
 
     def _forget(self) -> None:
         """An exchange begins, or everything that was said is too old."""
-        self._request: Request | None = None
+        self._request = None
         self._pending: Fields | None = None
         self._printed: Kind | None = None
         self._told: TransactionCompleted | None = None
