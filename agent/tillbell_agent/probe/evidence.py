@@ -208,7 +208,7 @@ def _mis(octets: bytes) -> Iterator[Sight]:
 
 
 _MODEM = re.compile(
-    rb"(?:^|[\r\n])(?:AT[ -~]{0,80}|OK|ERROR|RING|NO CARRIER|RDY|Call Ready|SMS Ready|SMS DONE|PB DONE"
+    rb"(?:^|[\r\n]+)(?:AT[ -~]{0,80}|OK|ERROR|RING|NO CARRIER|RDY|Call Ready|SMS Ready|SMS DONE|PB DONE"
     rb"|\+C[A-Z]{2,5}: ?[ -~]{1,200}|\+CM[SE] ERROR: ?[ -~]+|\^[A-Z]{3,10}:[ -~]{0,80})(?=[\r\n])"
 )
 

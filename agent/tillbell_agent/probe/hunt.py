@@ -23,7 +23,8 @@ _GAP_S = (
 )
 _ENOUGH_FOR_SPEED = 12  # octets
 _LOOKED_AT_FOR_SPEED = 64
-_SHORT_BURST = 4  # octets: an ACK, or a glitch, says nothing of the speed
+_SHORT_BURST = 4  # octets: an ACK, or a glitch
+_HANDSHAKES = frozenset(b"\x04\x05\x06\x15")  # EOT, ENQ, ACK, NAK
 _LONGEST_FRAME = 2048
 _NOT_UNDERSTOOD = 100  # octets without a sight at the end of a burst: other settings …
 _NOT_UNDERSTOOD_CLEAN = 6000  # … though a picture may come without an error for long
@@ -57,9 +58,10 @@ class Hunt:
         self._refused: set[Setting] = set()
         self._believed: int | None = None  # the speed that octets heard too fast have told …
         self._opinions: Counter[int] = Counter()  # … and how often which
+        self._handshakes: Counter[int] = Counter()  # by speed
         self._began = self._tuned_at = now
         self._heard_at: float | None = None  # in a burst that goes on
-        self._burst_ended_at = now
+        self._burst_ended_at = self._octets_at = now
         self._settled = True  # the line has been silent since the last change of settings
         self._unexplained = bytearray()
         self._unexplained_errors = self._burst_from = self._bursts = 0
@@ -77,11 +79,11 @@ class Hunt:
         self._counts = self._counts or wrong
         if not octets and not wrong:
             return
-        self._heard_at = now
+        silence, self._heard_at, self._octets_at = now - self._octets_at, now, now
         if now < self._tuned_at + _STALE_S:
             self._settled = False
             return
-        self._settled = self._settled or now - self._tuned_at > _UNSETTLED_S
+        self._settled = self._settled or silence > self._gap or now - self._tuned_at > _UNSETTLED_S
         self._hearing.receive(octets, errors if self._counts else None)
         if self._settled:
             self._unexplained += octets
@@ -177,8 +179,14 @@ class Hunt:
         self._unexplained_errors = self._burst_from = self._bursts = 0
 
     def _forget_short_burst(self) -> None:
-        if len(self._unexplained) - self._burst_from < _SHORT_BURST:
-            del self._unexplained[self._burst_from :]
+        """What is too short to tell a speed may be a handshake, which no wrong speed spells."""
+        burst = self._unexplained[self._burst_from :]
+        if len(burst) >= _SHORT_BURST:
+            return
+        del self._unexplained[self._burst_from :]
+        self._handshakes[self.setting.baudrate] += bool(burst) and set(burst) <= _HANDSHAKES
+        if self._handshakes[self.setting.baudrate] >= _OPINIONS:
+            self._believed = self.setting.baudrate
 
     # Where it goes next.
 
@@ -217,7 +225,8 @@ class Hunt:
     def _next(self) -> Setting:
         """The least tried. First a second opinion on the speed, then its formats, then slower speeds."""
         believed = self._believed or SPEEDS[0]
-        again = [Setting(SPEEDS[0])] if self._opinions[believed] < _OPINIONS else []
+        sure = max(self._opinions[believed], self._handshakes[believed]) >= _OPINIONS
+        again = [] if sure else [Setting(SPEEDS[0])]
         slower = [Setting(speed) for speed in SPEEDS if self._believed and speed < believed]
         formats = [Setting(believed, *form) for form in _FORMATS]
         options = [*again, *formats, *slower, *map(Setting, SPEEDS)]
@@ -279,7 +288,6 @@ class Hunt:
             self._base = replace(self._base, parity="O" if self._base.parity == "E" else "E")
         self._parity_tested = False
         self._parity_known = seven or share.errors is not None
-        self._stopbits_known = seven and self.setting.parity != "N"
 
     def _test_rest(self, now: float) -> None:
         test = Setting(self.setting.baudrate, 8, "M")

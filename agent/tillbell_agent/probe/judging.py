@@ -80,7 +80,7 @@ def _with_parity(setting: Setting, hearing: Hearing) -> Setting:
         return setting
     if parity == "M":
         return replace(setting, bytesize=7, parity="N", stopbits=2)
-    return replace(setting, bytesize=7, parity=parity, stopbits=1 if setting.parity == "N" else 2)
+    return replace(setting, bytesize=7, parity=parity)
 
 
 def parity_by_errors(hearing: Hearing) -> str | None:

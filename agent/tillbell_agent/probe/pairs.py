@@ -9,6 +9,7 @@ from tillbell_agent.pos.registry import DIALECTS
 from tillbell_agent.probe.verdict import Finding, Verdict
 
 _ANSWERS_WITHIN_S = 120.0  # a customer looks for the card
+_RIVAL = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +52,14 @@ def _speed(verdict: Verdict) -> int:
 
 
 def _answered(terminal: Verdict, till: Verdict) -> float:
-    """Of the till's turns while both were understood, the share that a turn of the terminal follows before the next."""
+    """How well the one end answers the other that asks: the mean of 1 / (1 + seconds) over all questions, 0 to 1."""
     turns = sorted(
         [(at, Line.TERMINAL) for at in _times(terminal)] + [(at, Line.TILL) for at in _times(till)]
     )
-    asked = [place for place, (_, line) in enumerate(turns[:-1]) if line is Line.TILL]
-    answered = [
-        place
-        for place in asked
-        if turns[place + 1][1] is Line.TERMINAL and turns[place + 1][0] - turns[place][0] <= _ANSWERS_WITHIN_S
-    ]
-    return len(answered) / len(asked) if asked else 0.0
+    asks = DIALECTS[terminal.dialects[0]].asks
+    asked = [place for place, (_, line) in enumerate(turns[:-1]) if line is asks]
+    waits = [turns[place + 1][0] - turns[place][0] for place in asked if turns[place + 1][1] is not asks]
+    return sum(1 / (1 + wait) for wait in waits if wait <= _ANSWERS_WITHIN_S) / max(1, len(asked))
 
 
 def _times(verdict: Verdict) -> Iterable[float]:
@@ -70,8 +68,8 @@ def _times(verdict: Verdict) -> Iterable[float]:
 
 
 def _rival(possible: Mapping[tuple[str, str], float], terminal: str, till: str, answered: float) -> bool:
-    """Whether another pair with one of these ports is as likely."""
+    """Whether another pair with one of these ports is nearly as likely."""
     return any(
-        other != (terminal, till) and {terminal, till} & set(other) and rate >= answered
+        other != (terminal, till) and {terminal, till} & set(other) and rate >= _RIVAL * answered
         for other, rate in possible.items()
     )
