@@ -8,6 +8,8 @@
 #   make kill        KILLS=50: kills the agent that often in a stream of sales, and counts what was lost
 #   make kill-sending KILLS=200: kills it that often while it sends and answers are lost, and counts what was told twice
 #   make simulate    SEEDS=20 DAYS=7 [SEED=…]: shops in simulated time, years of bad days in minutes (docs/simulation.md)
+#   make fuzz        FRAMES=1000000: spoilt frames into every dialect
+#   make pages       writes docs/dialects/ again
 #   make vectors     writes protocol/vectors/ again
 #   make clean       removes .venv, build and caches
 
@@ -30,7 +32,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint test-deps test-deps-debian test-deps-current bench kill kill-sending simulate vectors clean
+.PHONY: help demo test check lint test-deps test-deps-debian test-deps-current bench kill kill-sending simulate pages fuzz vectors clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -70,6 +72,12 @@ kill-sending: $(STAMP)
 simulate: $(STAMP)
 	@$(BIN)/python -m tillbell_agent.sim.installation.simulate \
 		$(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),20)) --days $(or $(DAYS),7) $(ARGS)
+
+pages: $(STAMP)
+	@$(BIN)/python tests/agent/pos/pages.py
+
+fuzz: $(STAMP)
+	@$(BIN)/python tests/agent/pos/fuzz.py --frames $(or $(FRAMES),1000000) $(ARGS)
 
 vectors: $(STAMP)
 	@$(BIN)/python tests/protocol/make_vectors.py $(ARGS)

@@ -151,7 +151,7 @@ def _answer(letter: str, message: bytes, result: str, cut: Mapping[str, str]) ->
 def _fields(
     table: Mapping[str, tuple[_Span, Mapping[str, _Span]]], letter: str | None, message: bytes
 ) -> Mapping[str, _Span] | None:
-    if letter not in table:
+    if letter is None or letter not in table:
         return None
     (shortest, longest), fields = table[letter]
     return fields if shortest <= len(message) <= longest else None
