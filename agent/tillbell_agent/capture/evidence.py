@@ -6,7 +6,7 @@ from typing import Final
 from tillbell_agent.capture.frames import stuffed_frames
 from tillbell_agent.pos.checks import lrc
 
-_FRAME: Final = re.compile(rb"\x02([^\x02\x03]{1,2000})\x03(.)", re.DOTALL)
+_FRAME: Final = re.compile(rb"(?<!\x10)\x02([^\x02\x03]{1,2000})\x03(.)", re.DOTALL)
 _CUT: Final = re.compile(rb"\x1d[Vv]|\x1b[im]")
 _PRINTER: Final = re.compile(rb"\x1b@|\x1b[aE!].")
 # What the LRC of STX … ETX covers: (start value, STX too, ETX too).

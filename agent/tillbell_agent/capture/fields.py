@@ -49,20 +49,29 @@ def secrets(octets: bytes, fields: Iterable[Field]) -> list[Hidden]:
 def known_fields(octets: bytes) -> list[Field]:
     """Of every frame in ``octets`` that is certain."""
     found = [*_counted_frames(octets), *_printable_frames(octets)]
+    found += _records(octets)
     for message in (*_iso_messages(octets), *_ascii_messages(octets)):
         found += message
     return found
 
 
 # STX, text, ETX, LRC. The LRC covers the text and perhaps STX and ETX, from 00 or 7F, by protocol.
-_PRINTABLE: Final = re.compile(rb"\x02([\x1c-\x7e\x80-\xff]{3,2000})\x03", re.DOTALL)
+_PRINTABLE: Final = re.compile(rb"\x02([\x1c-\x7e\xa1-\xfe]{3,2000})\x03", re.DOTALL)
 # Text of a frame → widths of its fields and whether they are secret: Malaysia's R200 (its card, expiry and holder),
 # ECR17's results, Telium's answers.
 _WIDTHS: Final = (
-    (rb"R200.{136}", (4, -19, -4, 2, 6, 12, 6, 6, 2, 8, 15, 14, 16, -26)),
     (rb"R201.{46}", (4, 12, 2, 6, 12, 6, 6, 2)),
-    (rb"\d{8}0[EV]00.{58}", (8, 1, 1, 2, 19, 3, 6, 7, 1, 11, 6, 6)),
+    (rb"R29[02].{45}", (4, 2, 6, 6, 6, 2, 8, 15)),
+    (rb"R\d{3}.{134}", (4, -19, -4, 2, 6, 12, 6, 6, 2, 8, 15, 14, 16, -26)),
+    (rb"[QG]\d{3}.{71}", (4, 2, 32, 6, 6, 2, 8, 15)),
+    (rb"C\d{3}..00\d{10}", (4, 2, 12, 6)),
+    (rb"[\dA-Za-z ]{8}.A00.{46}", (8, 1, 1, 2, 19, 3, 6, 11, 7)),
+    (rb"[\dA-Za-z ]{8}.e00.{82}", (8, 1, 1, 2, 19, 3, 6, 8, 9, 3, 7, 3, 1, 11, 6, 6)),
+    (rb"[\dA-Za-z ]{8}.[EVcv]00.{59}", (8, 1, 1, 2, 19, 3, 6, 7, 1, 11, 6, 6, 3, 8)),
+    (rb"[\dA-Za-z ]{8}.[EVcv]\d\d.{59}", (8, 1, 1, 2, 24, 11, 1, 11, 6, 6, 3, 8)),
+    (rb"[\dA-Za-z ]{8}.[PXApic].{21}", (10, 13, 8)),
     (rb"\d{3}\d{8}\d.{55}.{13}$", (2, 1, 8, 1, 55, 3, 10)),
+    (rb"\d{11}.\d{4}.{10}[A-Z0-9]{8}$", (2, 8, 1, 1, 1, 3, 10, 4, 4)),
     (rb"\d{3}\d{8}\d.{13}$", (2, 1, 8, 1, 3, 10)),
 )
 
@@ -82,12 +91,35 @@ def _longitudinal(text: bytes) -> set[int]:
 
 
 def _fixed(text: bytes, at: int) -> Iterator[Field]:
+    end = at + len(text)
     for pattern, widths in _WIDTHS:
         if re.match(pattern, text, re.DOTALL):
             for width in widths:
+                if at + abs(width) > end:
+                    return
                 yield Field(at, at + abs(width), TEXT if width in (-4, -26) else 0)
                 at += abs(width)
             return
+
+
+# A Chinese cashier library's record: digits in so many places are their own check.
+_RECORD: Final = re.compile(
+    rb"\d{2}(?:\d\d)??.{4}[\dxX* ]{20}[\d ]{6}\d{12}.{40}[\d ]{15}.{8}[\d ]{6}\d{10}[\d ]{12}[\dA-Z ]{6}[\d ]{4}.{3}",
+    re.DOTALL,
+)
+_RECORD_WIDTHS: Final = (2, 4, 20, 6, 12, 40, 15, 8, 6, 4, 6, 12, 6, 4, 3)
+# Text of a progress message between SOH and EOT (ECR17).
+_PROGRESS: Final = re.compile(rb"\x01[\x20-\x7e]{20}\x04")
+
+
+def _records(octets: bytes) -> Iterator[Field]:
+    for record in _RECORD.finditer(octets):
+        at = record.start() + len(record.group()) - sum(_RECORD_WIDTHS)
+        yield Field(record.start(), at)
+        for width in _RECORD_WIDTHS:
+            yield Field(at, at + width)
+            at += width
+    yield from (Field(*progress.span(), text=True) for progress in _PROGRESS.finditer(octets))
 
 
 # Hypercom: a card's number keeps its last digits, expiry and holder nothing.
@@ -185,7 +217,10 @@ def _iso_fields(octets: bytes, start: int, mti: int, end: int) -> list[Field]:
                 return []
             prefix, data = length
             fields.append(Field(at, at + prefix))
-            fields.append(Field(at + prefix, at + prefix + data, _ISO_SECRETS.get(number, 0)))
+            start, after = at + prefix, at + prefix + data
+            fields.append(Field(start, after, _ISO_SECRETS.get(number, 0)))
+            if number == 61:  # batch, number and date of the original
+                fields.append(Field(min(start + 3, after), min(start + 6, after)))
             at += prefix + data
     return fields if at == end else []
 

@@ -25,6 +25,7 @@ _LONGEST_FRAME = 2100
 _BEFORE = 64  # octets let go already that are still looked at: they may say how long a number is
 _TRACK_BEGUN: Final = re.compile(rb"(?:;|%?[A-Z])\d{10,19}[=^D][^?\x00-\x1f]{0,90}\Z")
 _PACKED_TRACK_BEGUN: Final = re.compile(r"[2-6]\d{12,18}d\d{0,20}\Z")
+_HALF_DIGIT: Final = re.compile(rb"(?:\xa3|\xef\xbc?)\Z")
 _PACKED_END: Final = re.compile(r"[0-9]*\Z")
 
 
@@ -118,7 +119,10 @@ class HeldLine:
         end = bytes(self._held[-REACH:])
         shift = len(self._held) - len(end)
         starts = [len(end) - _packed_at_the_end(end)]
-        starts += [digits[0] for digits in last_digits(end) if digits]
+        starts += [
+            max(0, digits[0] - 2) for digits in last_digits(end) if digits
+        ]  # a fullwidth digit has three octets
+        starts += [half.start() for half in (_HALF_DIGIT.search(end),) if half]
         starts += [track.start() for track in (_TRACK_BEGUN.search(end),) if track]
         starts += [track.start() // 2 for track in (_PACKED_TRACK_BEGUN.search(end.hex()),) if track]
         return max(shift + min(starts), self._frames_end())

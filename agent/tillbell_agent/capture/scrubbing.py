@@ -5,6 +5,7 @@ sixteen known bits, and one or two if the first six are guessed. So such a frame
 a check of what stands there now if its own held, and says so; the CRC of a damaged frame tells nothing of its digits.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -48,7 +49,7 @@ def _numbers(octets: bytes) -> list[Hidden]:
     fields = known_fields(octets)
     found = _of_fields(octets, fields)
     if b"\x10\x10" in octets:
-        found += _across_doubled(octets)
+        found += _across_doubled(octets, borders(fields))
     return found
 
 
@@ -58,10 +59,11 @@ def _of_fields(octets: bytes, fields: list[Field]) -> list[Hidden]:
     return text_numbers(octets, edges) + packed_numbers(octets, edges, text) + secrets(octets, fields)
 
 
-def _across_doubled(octets: bytes) -> Iterator[Hidden]:
+def _across_doubled(octets: bytes, edges: list[int]) -> Iterator[Hidden]:
     """Packed numbers of a damaged frame, in which an octet 10 is doubled."""
     kept = list(_undoubled(octets))
-    for hidden in packed_numbers(bytes(octets[at] for at in kept)):
+    inside = [bisect_left(kept, edge) for edge in edges]
+    for hidden in packed_numbers(bytes(octets[at] for at in kept), inside):
         places = {kept[at]: bits for at, bits in hidden.places.items()}
         places |= {at + 1: LOW | HIGH for at in places if octets[at : at + 2] == b"\x10\x10"}
         end = kept[hidden.end - 1] + 1

@@ -24,7 +24,7 @@ _FIXED = 3  # octets that make the XOR right; the others get the first of their 
 def put_stand_ins(octets: bytearray, places: Mapping[int, int]) -> int:
     """Replace what ``places`` names (octet → LOW, HIGH …). Returns the XOR of what was and what is there: 0 if it can be."""
     before = reduce(xor, (octets[at] for at in places), 0)
-    alphabets = {at: _alphabet(octets[at], bits) for at, bits in sorted(places.items())}
+    alphabets = _alphabets(octets, places)
     for at, alphabet in alphabets.items():
         octets[at] = alphabet[0]
     fixed = sorted(alphabets, key=lambda at: (len(alphabets[at]), at))[-_FIXED:]
@@ -44,11 +44,27 @@ def put_zeros(octets: bytearray, places: Mapping[int, int]) -> None:
     """
     whole = sorted(at for at, bits in places.items() if bits == LOW | HIGH)
     doubled = sum(octets[at] == _DLE for at in whole)
-    for at, bits in places.items():
-        if octets[at] != _DLE or bits == LOW | HIGH:
-            octets[at] = _alphabet(octets[at], bits)[0]
+    for at, alphabet in _alphabets(octets, places).items():
+        if octets[at] != _DLE or places[at] == LOW | HIGH:
+            octets[at] = alphabet[0]
     for at in whole[:doubled]:
         octets[at] = _DLE
+
+
+def _alphabets(octets: bytes | bytearray, places: Mapping[int, int]) -> dict[int, bytes]:
+    """What may stand at each place. At the edge of what stays it differs, so that no fifth digit stays by chance."""
+    was = frozenset(octets[at] for at in places)
+    found = {}
+    for at, bits in sorted(places.items()):
+        alphabet = _alphabet(octets[at], bits)
+        edge = at + 1 not in places
+        if bits == LOW | HIGH:
+            same = octets[at] & 0xF if edge else -1
+            alphabet = bytes(octet for octet in alphabet if octet not in was - {0} and octet & 0xF != same)
+        elif edge:
+            alphabet = alphabet.replace(octets[at : at + 1], b"")
+        found[at] = alphabet
+    return found
 
 
 def _alphabet(octet: int, bits: int) -> bytes:
