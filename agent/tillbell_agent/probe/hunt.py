@@ -15,24 +15,25 @@ from tillbell_agent.probe.evidence import ROWS, Row
 from tillbell_agent.probe.hearing import UNKNOWN, Hearing
 from tillbell_agent.probe.judging import judge, parity_by_errors
 from tillbell_agent.probe.setting import SPEEDS, Errors, Setting
-from tillbell_agent.probe.speed import slower_speed
+from tillbell_agent.probe.speed import ENOUGH, slower_speed
 from tillbell_agent.probe.verdict import Finding, Verdict
 
 _GAP_S = (
     0.06  # silence that ends a burst, beside three octets' time: adapters hand octets over in blocks of 16 ms
 )
 _ENOUGH_FOR_SPEED = 12  # octets
-_LOOKED_AT_FOR_SPEED = 64
 _SHORT_BURST = 4  # octets: an ACK, or a glitch
 _HANDSHAKES = frozenset(b"\x04\x05\x06\x15")  # EOT, ENQ, ACK, NAK
 _LONGEST_FRAME = 2048
 _NOT_UNDERSTOOD = 100  # octets without a sight at the end of a burst: other settings …
 _NOT_UNDERSTOOD_CLEAN = 6000  # … though a picture may come without an error for long
+_CLEAN_BURSTS = 5
 _CLEAN = 0.03  # of the characters lack a stop bit: noise
 _DIRTY = 0.12  # the format or the speed is wrong
 _OPINIONS = 2
 _STALE_S = 0.04  # what an adapter hands over so soon after a change it may have heard before
-_WRONG_PARITY = 0.5  # of the characters
+_PARITY_FROM, _PARITY_TO = 0.15, 0.6
+_WRONG_PARITY, _HALF = 0.15, 0.5  # of the characters
 _SILENCE_S = 8.0  # on a port that counts no errors, and may drop what came wrongly
 _REST_TEST_S = 20.0  # for the format that is one bit too long
 _REST_TEST_OCTETS = 60
@@ -53,7 +54,7 @@ class Hunt:
         self.setting = Setting(SPEEDS[0])
         self._rows = rows
         self._hearings = {self.setting: Hearing(self.setting, rows)}
-        self._counts = False
+        self._counts = self._has_counters = False
         self._left: dict[Setting, int] = {}  # how often it was given up
         self._refused: set[Setting] = set()
         self._believed: int | None = None  # the speed that octets heard too fast have told …
@@ -77,6 +78,7 @@ class Hunt:
         self.tick(now)
         wrong = errors is not None and (errors.framing > 0 or errors.parity > 0)
         self._counts = self._counts or wrong
+        self._has_counters = errors is not None
         if not octets and not wrong:
             return
         silence, self._heard_at, self._octets_at = now - self._octets_at, now, now
@@ -161,7 +163,7 @@ class Hunt:
         self._hearing.end_burst(now)
         if self._sights() > before:
             self._forget_unexplained()
-            self._take_parity() if self._parity_tested else self._understood(now)
+            self._take_parity(now) if self._parity_tested else self._understood(now)
         elif self._settled and self._base is None:
             self._forget_short_burst()
             self._bursts += len(self._unexplained) > self._burst_from
@@ -200,15 +202,14 @@ class Hunt:
             for each, times in self._left.items()
             if (each.bytesize, each.parity) == (8, "N")
         }
-        slower = slower_speed(
-            self._unexplained[-_LOOKED_AT_FOR_SPEED:], self.setting.baudrate, share, doubted
-        )
+        slower = slower_speed(self._unexplained[-ENOUGH:], self.setting.baudrate, share, doubted)
         if slower is not None and self.setting.bytesize == 8 and self.setting.parity == "N":
             self._believed = slower
             self._opinions[slower] += 1
             self._tune(self._best([Setting(slower)]) or self._next(), now)
             return
-        if self._is_clean(share) or self._sights():
+        clean = self._is_clean(share) or (share is None and self._has_counters)
+        if (clean and self._bursts < _CLEAN_BURSTS) or self._sights():
             patience = _NOT_UNDERSTOOD_CLEAN
         if len(self._unexplained) >= patience and not self._hearing.glance():
             self._left[self.setting] = self._left.get(self.setting, 0) + 1
@@ -226,11 +227,16 @@ class Hunt:
         """The least tried. First a second opinion on the speed, then its formats, then slower speeds."""
         believed = self._believed or SPEEDS[0]
         sure = max(self._opinions[believed], self._handshakes[believed]) >= _OPINIONS
-        again = [] if sure else [Setting(SPEEDS[0])]
+        again = [] if sure or self._sounds_like_parity() else [Setting(SPEEDS[0])]
         slower = [Setting(speed) for speed in SPEEDS if self._believed and speed < believed]
         formats = [Setting(believed, *form) for form in _FORMATS]
         options = [*again, *formats, *slower, *map(Setting, SPEEDS)]
         return self._best([each for each in options if each != self.setting]) or self.setting
+
+    def _sounds_like_parity(self) -> bool:
+        """Whether about every second stop bit was missing: at a wrong speed most are."""
+        share = self._hearing.wrong_share
+        return share is not None and _PARITY_FROM < share < _PARITY_TO
 
     def _best(self, options: list[Setting]) -> Setting | None:
         usable = [each for each in options if each not in self._refused]
@@ -270,7 +276,7 @@ class Hunt:
             self._parity_known = self._is_clean(self._hearing.wrong_share)
             self._test_rest(now)
         else:
-            self._take_parity()
+            self._take_parity(now)
 
     def _settle_parity(self, parity: str, now: float) -> None:
         """The characters have an eleventh bit, which is a parity: a second stop bit cannot be seen behind it."""
@@ -280,14 +286,23 @@ class Hunt:
         self._parity_tested = parity == "?"
         self._tune(self._base, now)
 
-    def _take_parity(self) -> None:
+    def _take_parity(self, now: float) -> None:
         """Heard with a parity, or with one as the highest bit: it stands where errors would show, and none do."""
         assert self._base is not None
         share, seven = self._hearing.understood, self._hearing.parity is not None
-        if share.errors is not None and not seven and share.errors.parity > _WRONG_PARITY * share.octets:
-            self._base = replace(self._base, parity="O" if self._base.parity == "E" else "E")
         self._parity_tested = False
-        self._parity_known = seven or share.errors is not None
+        self._parity_known = seven
+        if share.errors is None or seven:
+            return
+        if share.errors.framing > _DIRTY * share.octets:
+            # Ten bits after all, by a receiver that takes a missing stop bit for the next start, and so loses nothing.
+            self._base = None
+            self._tune(Setting(self.setting.baudrate), now)
+            return
+        wrong = share.errors.parity / share.octets
+        self._parity_known = not _WRONG_PARITY < wrong < 1 - _WRONG_PARITY
+        if wrong > _HALF:
+            self._base = replace(self._base, parity="O" if self._base.parity == "E" else "E")
 
     def _test_rest(self, now: float) -> None:
         test = Setting(self.setting.baudrate, 8, "M")

@@ -27,7 +27,10 @@ def judge(hearings: Iterable[Hearing], base: Setting | None) -> Verdict:
     if not ranked:
         return _unknown(heard)
     rivals = [name for name in ranked[1:] if _score(heard, name) > _RIVAL * _score(heard, ranked[0])]
-    best = max(heard, key=lambda each: _score([each], ranked[0]))
+    best = max(
+        heard,
+        key=lambda each: (each.setting == base and each.meets_need(ranked[0]), _score([each], ranked[0])),
+    )
     enough = best.meets_need(ranked[0])
     opinion = best.opinions.get(ranked[0])
     sure = enough and not rivals and not (opinion is not None and opinion.protests)

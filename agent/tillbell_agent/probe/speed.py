@@ -17,7 +17,8 @@ _NEAR_AN_EDGE = 0.12  # of the line's bit: a sample there may fall on either sid
 _LONGEST_RUN = _SAMPLES + 1  # a line so slow fills a whole character with one level
 _FITS = 0.8  # of the octets, at least; noise spoils some
 _AT_AN_EDGE, _LATER, _NOISE = 0.9, 0.05, 0.05  # how a character begins, or that it is none
-_MARGIN = 4.0  # in nats, of the best speed over the next: less is left open
+_MARGIN = 4.0  # in nats, of the best speed over the next: less is left open …
+ENOUGH = 64  # … until so many octets were heard
 # In nats for each octet: spaces and zeros at one speed sound much like those at half of it.
 _DOUBT = 1.0
 # Of a line that is heard too fast every second stop bit or so is missing.
@@ -69,7 +70,7 @@ def slower_speed(
         ((_likelihood(octets, heard_at / each) - doubts[each], each) for each in slower), reverse=True
     )
     ranked = [each for each in ranked if _share_possible(octets, heard_at / each[1]) >= _FITS]
-    rivals = [likelihood for likelihood, _ in ranked[1:]] + [-len(octets) * log(256)]
+    rivals = [likelihood for likelihood, _ in ranked[1:] if len(octets) < ENOUGH] + [-len(octets) * log(256)]
     return ranked[0][1] if ranked and ranked[0][0] - max(rivals) >= _MARGIN else None
 
 
