@@ -239,7 +239,7 @@ ROWS: Mapping[str, Row] = {
     "escpos": Row(printed, {"printer commands": 3, "lines of text": 4}, frames=False),
 }
 MODEM = "modem"
-# What is no terminal, and must not be taken for one.
+# What is no terminal, and must not be taken for one; one row for each kind of device.
 OTHERS: Mapping[str, Row] = {
     MODEM: Row(_modem, {"lines of a modem": 2}, frames=False),
 }
