@@ -79,20 +79,17 @@ class FieldFinder:
     """Finds the labels and titles of one set of words."""
 
     def __init__(self, labels: ReceiptLabels) -> None:
-        self._labels = WordTree[str](whole_cjk=True)
-        for name in VALUE_FIELDS:
-            for word in getattr(labels, name):
-                self._labels.add(word, name)
+        pairs = ((word, name) for name in VALUE_FIELDS for word in getattr(labels, name))
+        self._labels = WordTree(pairs, whole_cjk=True)
         classes_of: dict[str, set[str]] = {}
         for name in (field.name for field in fields(labels) if field.name.endswith("_words")):
             for word in getattr(labels, name):
                 classes_of.setdefault(word, set()).add(name.removesuffix("_words"))
-        self._titles = WordTree[frozenset[str]](whole_cjk=False)
-        self._fillers = WordTree[None](whole_cjk=False)
-        for word, classes in classes_of.items():
-            self._fillers.add(word, None)
-            if classes != {"filler"}:
-                self._titles.add(word, frozenset(classes - {"filler"}))
+        titles = {word: frozenset(classes - {"filler"}) for word, classes in classes_of.items()}
+        self._titles = WordTree(
+            ((word, classes) for word, classes in titles.items() if classes), whole_cjk=False
+        )
+        self._fillers = WordTree(((word, None) for word in titles), whole_cjk=False)
         words = (word for field in fields(labels) for word in getattr(labels, field.name))
         numbered = any(
             _ANY_DIGIT.search(word) for word in words

@@ -68,7 +68,7 @@ class _Chosen:
 
 @lru_cache(maxsize=4)
 def _finder(labels: ReceiptLabels) -> FieldFinder:
-    """One finder for all sources with the same labels: its trees of words take a megabyte and 15 ms."""
+    """One finder for all sources with the same labels: its trees of words take half a megabyte and 20 ms."""
     return FieldFinder(labels)
 
 

@@ -1,12 +1,13 @@
 """A set of words and what each means, found in a line at once: longest first, whole words only.
 
 A tree of characters, not a regular expression: a thousand words are ready in milliseconds, which an agent that must be
-listening within half a second needs, and a line costs microseconds.
+listening within half a second needs, and a line costs microseconds. Where only one word is left, the tree holds its
+rest as text, which takes a third of the memory.
 """
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 _MAX_GAP = 2  # separators that may stand inside a word; a wider gap is a column
@@ -34,23 +35,22 @@ class WordTree(Generic[_Meaning]):
     they are found inside others.
     """
 
-    def __init__(self, *, whole_cjk: bool) -> None:
-        self._root: dict[str, Any] = {}
-        self._starts: re.Pattern[str] | None = None
+    def __init__(self, words: Iterable[tuple[str, _Meaning]], *, whole_cjk: bool) -> None:
+        """Of a word that comes twice the last meaning counts."""
+        tree: dict[str, Any] = {}
+        for word, meaning in words:
+            node = tree
+            for character in lower(unicodedata.normalize("NFKC", word)):
+                if character not in _SEPARATORS:
+                    node = node.setdefault(character, {})
+            node[""] = meaning
+        # A character leads to a node, or to the rest of the only word that goes on with it, and that one's meaning.
+        self._root: dict[str, Any] = {character: _packed(node) for character, node in tree.items()}
         self._whole_cjk = whole_cjk
-
-    def add(self, word: str, meaning: _Meaning) -> None:
-        """A word that is already known takes the new meaning."""
-        node, self._starts = self._root, None
-        for character in lower(unicodedata.normalize("NFKC", word)):
-            if character not in _SEPARATORS:
-                node = node.setdefault(character, {})
-        node[""] = meaning
+        self._starts = self._start_pattern()
 
     def find(self, low: str, at: int = 0) -> tuple[int, int, _Meaning] | None:
         """The first word of ``low`` (from ``lower``) from ``at`` on: where it starts and ends, and what it means."""
-        if self._starts is None:
-            self._starts = self._start_pattern()
         root = self._root
         for match in self._starts.finditer(low, at):
             start = match.start()
@@ -80,10 +80,10 @@ class WordTree(Generic[_Meaning]):
         cjk = f"(?<![{_CJK}])[{_CJK}]" if self._whole_cjk else f"[{_CJK}]"
         return re.compile(rf"(?<![^\W\d_{_CJK}])[^\W\d_{_CJK}]|{cjk}" + (f"|[{signs}]" if signs else ""))
 
-    def _longest(self, low: str, at: int, node: dict[str, Any]) -> tuple[int, _Meaning] | None:
+    def _longest(self, low: str, at: int, node: Any) -> tuple[int, _Meaning] | None:
         """The end and meaning of the longest word whose first character led to ``node``; ``at`` is behind it."""
         best, gap, end = None, 0, len(low)
-        while True:
+        while node.__class__ is dict:
             if gap == 0 and "" in node and not (at < end and self._touch(low[at - 1], low[at])):
                 best = at, node[""]
             if at == end:
@@ -96,6 +96,11 @@ class WordTree(Generic[_Meaning]):
             else:
                 return best
             at += 1
+        rest, meaning = node
+        stop = _behind(low, at, rest)
+        if stop is None or (stop < end and self._touch(low[stop - 1], low[stop])):
+            return best
+        return stop, meaning
 
     def _touch(self, left: str, right: str) -> bool:
         """Whether two neighbours are one word."""
@@ -103,3 +108,29 @@ class WordTree(Generic[_Meaning]):
             return False
         cjk = is_cjk(left), is_cjk(right)
         return self._whole_cjk if all(cjk) else not any(cjk)
+
+
+def _packed(node: dict[str, Any]) -> dict[str, Any] | tuple[str, Any]:
+    """The node with every part of the tree that is one word only as text."""
+    below = {character: _packed(child) for character, child in node.items() if character}
+    if not below:
+        return "", node[""]
+    (character, only), *more = below.items()
+    if not more and "" not in node and isinstance(only, tuple):
+        return character + only[0], only[1]
+    return {**below, "": node[""]} if "" in node else below
+
+
+def _behind(low: str, at: int, rest: str) -> int | None:
+    """Where ``rest`` ends if it stands at ``at``, separators inside it left out; None where it does not."""
+    if low.startswith(rest, at):
+        return at + len(rest)
+    end = len(low)
+    for character in rest:
+        gap = 0
+        while at < end and low[at] in _SEPARATORS and gap < _MAX_GAP:
+            at, gap = at + 1, gap + 1
+        if at == end or low[at] != character:
+            return None
+        at += 1
+    return at
