@@ -111,7 +111,16 @@ class EscPos:
         self._desynced = 0
         self._last_heard: float | None = None
         self._previous: int | None = None
-        self._printing: dict[TokenKind, _OnToken] = {
+        self._printing = self._by_kind()
+        # While a customer's display is selected, only commands are heard.
+        self._displaying: dict[TokenKind, _OnToken] = dict.fromkeys(TokenKind, lambda _: None)
+        self._displaying[TokenKind.COMMAND] = self._on_command
+        self._on_kind = self._printing
+        on_action = self._by_action()
+        self._on_head = {octets: on_action[action] for octets, action in printer.actions.items()}
+
+    def _by_kind(self) -> dict[TokenKind, _OnToken]:
+        return {
             TokenKind.TEXT: self._on_text,
             TokenKind.CONTROL: self._on_control,
             TokenKind.UNKNOWN: self._on_unknown,
@@ -121,11 +130,9 @@ class EscPos:
             TokenKind.FF: self._on_form_feed,
             TokenKind.COMMAND: self._on_command,
         }
-        # While a customer's display is selected, only commands are heard.
-        self._displaying: dict[TokenKind, _OnToken] = dict.fromkeys(TokenKind, lambda _: None)
-        self._displaying[TokenKind.COMMAND] = self._on_command
-        self._on_kind = self._printing
-        on_action: dict[Action, _OnToken] = {
+
+    def _by_action(self) -> dict[Action, _OnToken]:
+        return {
             Action.INITIALIZE: self._on_initialize,
             Action.CUT: lambda _: self._end_job(),
             Action.CODE_PAGE: self._selects(self._decoder.select_page),
@@ -142,7 +149,6 @@ class EscPos:
             Action.COLUMN: lambda _: self._stretch("  "),
             Action.ROW: self._on_row,
         }
-        self._on_head = {octets: on_action[action] for octets, action in printer.actions.items()}
 
     def receive_data(self, data: bytes, now: float, line: Line = Line.TERMINAL) -> list[DialectEvent]:  # noqa: ARG002
         """Hear ``data`` at ``now``. A printer has one line, so ``line`` does not matter."""
