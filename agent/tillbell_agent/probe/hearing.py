@@ -146,6 +146,11 @@ class Hearing:
         return next((parity for parity, part in shares.items() if part >= _PARITY_HOLDS), None)
 
     @property
+    def unread(self) -> int:
+        """Octets since the last look."""
+        return self._fresh
+
+    @property
     def fresh(self) -> bytes:
         """What came since the last look."""
         return bytes(self._pending[len(self._pending) - self._fresh :])

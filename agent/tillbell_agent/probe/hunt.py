@@ -25,6 +25,7 @@ _ENOUGH_FOR_SPEED = 12  # octets
 _SHORT_BURST = 4  # octets: an ACK, or a glitch
 _HANDSHAKES = frozenset(b"\x04\x05\x06\x15")  # EOT, ENQ, ACK, NAK
 _LONGEST_FRAME = 2048
+_LONGEST_BURST = 12_288  # a line that never rests is looked at all the same; some receipts hold pictures
 _NOT_UNDERSTOOD = 100  # octets without a sight at the end of a burst: other settings …
 _NOT_UNDERSTOOD_CLEAN = 6000  # … though a picture may come without an error for long
 _CLEAN_BURSTS = 5
@@ -92,6 +93,8 @@ class Hunt:
             self._unexplained_errors += errors.framing if errors else 0
         if len(self._unexplained) >= 2 * _ENOUGH_FOR_SPEED and not self._understands_so_far():
             self._doubt(now, _LONGEST_FRAME)
+        if self._hearing.unread >= _LONGEST_BURST:
+            self._end_burst(now)
 
     def tick(self, now: float) -> None:
         """Let time pass: a silence ends a burst, patience ends."""
@@ -149,7 +152,7 @@ class Hunt:
         hearing = self._hearing
         if any(hearing.meets_need(name) for name in hearing.tallies):
             return True
-        if len(hearing.fresh) < self._glance_at:
+        if hearing.unread < self._glance_at:
             return False
         self._glance_at *= 2
         return hearing.glance()
@@ -157,9 +160,7 @@ class Hunt:
     def _end_burst(self, now: float) -> None:
         self._heard_at, self._glance_at, self._burst_ended_at = None, 256, now
         before = self._sights()
-        self._rest_bursts += (
-            self._resting_tested and self._settled and len(self._hearing.fresh) >= _LONG_BURST
-        )
+        self._rest_bursts += self._resting_tested and self._settled and self._hearing.unread >= _LONG_BURST
         self._hearing.end_burst(now)
         if self._sights() > before:
             self._forget_unexplained()
