@@ -96,6 +96,11 @@ def test_a_damaged_frame_is_no_evidence(name: str, octets: bytes) -> None:
         assert name not in sights(hurt), at
 
 
+def test_a_record_is_seen_behind_one_of_which_only_the_end_was_heard() -> None:
+    (_, request) = FRAMES["mis-bankall"]
+    assert sights(request[20:], request) == {"mis-bankall": 1}
+
+
 def test_a_length_that_does_not_hold_makes_no_message() -> None:
     assert sights(CN_SETTLE[:-1]) == {}
     assert sights(bytes([0, CN_SETTLE[1] + 1]) + CN_SETTLE[2:]) == {}

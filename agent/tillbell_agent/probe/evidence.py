@@ -21,11 +21,15 @@ _TERMINAL, _TILL = Line.TERMINAL, Line.TILL
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """``need``: so much of each kind makes a verdict sure. ``frames``: False where the kinds are text, not frames."""
+    """``need``: so much of each kind makes a verdict sure. ``frames``: False where the kinds are text, not frames.
+
+    ``alone``: nothing shows where a frame begins but the silence before it.
+    """
 
     find: Callable[[bytes], Iterator[Sight]]
     need: Mapping[str, int]
     frames: bool = True
+    alone: bool = False
 
 
 def _ended_by_etx(octets: bytes, before: int = 0) -> Iterator[tuple[int, bytes, int]]:
@@ -235,7 +239,7 @@ ROWS: Mapping[str, Row] = {
     "ecr17": Row(_ecr17, {_LRC: 2}),
     "iso8583-cn": Row(_iso8583_cn, {_MESSAGES: 2}),
     "iso8583": Row(_iso8583, {_MESSAGES: 2}),
-    "mis-bankall": Row(_mis, {"whole records": 2}),
+    "mis-bankall": Row(_mis, {"whole records": 2}, alone=True),
     "escpos": Row(printed, {"printer commands": 3, "lines of text": 4}, frames=False),
 }
 MODEM = "modem"

@@ -192,7 +192,7 @@ class Hearing:
     def _sights(self) -> dict[str, list[Sight]]:
         """By dialect. Text counts only where no frame is, and frames of no dialect where no other is."""
         mask = bytes(octet & 0x7F for octet in self._pending) if self.parity else bytes(self._pending)
-        framed = _outermost({name: list(row.find(mask)) for name, row in self._rows.items() if row.frames})
+        framed = _outermost({name: self._find(row, mask) for name, row in self._rows.items() if row.frames})
         if any(framed.values()):
             return framed
         fresh = mask[len(mask) - self._fresh :]
@@ -202,6 +202,13 @@ class Hearing:
             if not row.frames
         }
         return text if any(text.values()) else {UNKNOWN: list(UNKNOWN_FRAMES.find(mask))}
+
+    def _find(self, row: Row, octets: bytes) -> list[Sight]:
+        if not row.alone:
+            return list(row.find(octets))
+        before = len(octets) - self._fresh
+        found = row.find(octets[before:])
+        return [Sight(each.start + before, each.end + before, each.kind, each.speaker) for each in found]
 
     def _ask_dialects(self, found: Mapping[str, list[Sight]], now: float) -> None:
         octets = bytes(octet & 0x7F for octet in self.fresh) if self.parity else self.fresh

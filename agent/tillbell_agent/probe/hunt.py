@@ -29,11 +29,12 @@ _LONGEST_BURST = 12_288  # a line that never rests is looked at all the same; so
 _NOT_UNDERSTOOD = 100  # octets without a sight at the end of a burst: other settings …
 _NOT_UNDERSTOOD_CLEAN = 6000  # … though a picture may come without an error for long
 _CLEAN_BURSTS = 5
+_SPOTLESS = 0.005  # so few are missing at no wrong speed
 _CLEAN = 0.03  # of the characters lack a stop bit: noise
 _DIRTY = 0.12  # the format or the speed is wrong
 _OPINIONS = 2
 _STALE_S = 0.04  # what an adapter hands over so soon after a change it may have heard before
-_PARITY_FROM, _PARITY_TO = 0.15, 0.6
+_PARITY_FROM, _PARITY_TO = 0.05, 0.6
 _WRONG_PARITY, _HALF = 0.15, 0.5  # of the characters
 _SILENCE_S = 8.0  # on a port that counts no errors, and may drop what came wrongly
 _REST_TEST_S = 20.0  # for the format that is one bit too long
@@ -210,7 +211,8 @@ class Hunt:
             self._tune(self._best([Setting(slower)]) or self._next(), now)
             return
         clean = self._is_clean(share) or (share is None and self._has_counters)
-        if (clean and self._bursts < _CLEAN_BURSTS) or self._sights():
+        spotless = share is not None and share < _SPOTLESS
+        if spotless or (clean and self._bursts < _CLEAN_BURSTS) or self._sights():
             patience = _NOT_UNDERSTOOD_CLEAN
         if len(self._unexplained) >= patience and not self._hearing.glance():
             self._left[self.setting] = self._left.get(self.setting, 0) + 1

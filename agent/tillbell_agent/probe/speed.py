@@ -20,7 +20,7 @@ _AT_AN_EDGE, _LATER, _NOISE = 0.9, 0.05, 0.05  # how a character begins, or that
 _MARGIN = 4.0  # in nats, of the best speed over the next: less is left open …
 ENOUGH = 64  # … until so many octets were heard
 # In nats for each octet: spaces and zeros at one speed sound much like those at half of it.
-_DOUBT = 1.0
+_DOUBT = 2.0
 # Of a line that is heard too fast every second stop bit or so is missing.
 _CLEAN = 0.05
 
