@@ -33,6 +33,10 @@ from tillbell_agent.sim.receipts import receipts
 from tillbell_agent.sim.tills import TILLS, TROUBLES, exchanges_of
 from tillbell_protocol.pan import luhn_holds, scrub
 
+# Numbers that simulated terminals send in full.
+SIMULATED_CARDS = (
+    b"4111111111111111", b"5555555555554444", b"378282246310005", b"6212345678901232", b"6799990100000000019",
+)  # fmt: skip
 START = datetime(2026, 5, 4, 9, 0)
 STARTED = datetime(2026, 5, 4, 1, 0, tzinfo=UTC)
 BEGINNINGS = ("4", "51", "62", "35", "37", "30", "6799", "2221", "2202")
@@ -339,6 +343,18 @@ def test_numbers_with_doubled_octets_keep_the_length_of_their_frame(digits: int)
         assert scrub_octets(frame[:-1] + b"\x00")[1]  # its CRC is wrong: the number is found all the same
 
 
+@pytest.mark.parametrize(
+    "text",
+    [b"77 4111111111111111 X", b"777777777777 A4111111111111111B", b"1234567890121234567 4111111111111111"],
+)
+def test_a_number_that_stands_alone_is_masked_in_a_frame_that_only_looks_like_a_known_one(
+    text: bytes,
+) -> None:
+    payload = text.ljust(80)  # as long as an answer of Telium's, whose fields have other borders
+    frame = b"\x02" + payload + b"\x03" + bytes((lrc(payload + b"\x03"),))
+    assert tells(scrub_octets(frame)[0], "4111111111111111") is None
+
+
 def test_what_is_secret_by_its_place_is_masked() -> None:
     number, pin_block = "6212345678901232", "0123456789abcdef"
     fields = (
@@ -529,6 +545,9 @@ def test_a_capture_replayed_tells_what_the_live_line_told(
     figure(
         f"capture of {dialect}: {len(live)} events live, {same} the same when replayed, {len(recording.masked)} spans"
     )
+    for line in Line:
+        assert not any(number in recording.octets(line) for number in SIMULATED_CARDS)
+        assert not any(number.decode() in recording.octets(line).hex() for number in SIMULATED_CARDS)
     assert live
     assert len(live) == len(again)
     assert same >= 0.9 * len(live)

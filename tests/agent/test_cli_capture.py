@@ -54,6 +54,7 @@ def stopped(child: subprocess.Popen[str], number: signal.Signals = signal.SIGINT
 
 
 def until_read(line: SerialLine) -> None:
+    time.sleep(0.1)  # what is written into a pseudo-terminal reaches its other end a moment later
     deadline = time.monotonic() + PATIENCE_S
     while line.unread():
         assert time.monotonic() < deadline

@@ -22,17 +22,22 @@ _HANDSHAKE: Final = re.compile(rb"[\x04-\x06\x15]*")
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """``secret``: how its octets are replaced, 0 if they stay; ``text``: no packed digits are in it."""
+    """``secret``: how its octets are replaced, 0 if they stay; ``text``: no packed digits are in it.
+
+    ``likely``: its frame is certain, its place only by the frame's shape, which another protocol may have too.
+    """
 
     start: int
     end: int
     secret: int = 0
     text: bool = False
+    likely: bool = False
 
 
-def borders(fields: Iterable[Field]) -> list[int]:
-    """Octets at which no number goes on."""
-    return sorted({edge for field in fields for edge in (field.start, field.end)})
+def borders(fields: Iterable[Field], *, certain: bool = False) -> list[int]:
+    """Octets at which no number goes on; with ``certain``, whatever the protocol."""
+    kept = (field for field in fields if not (certain and field.likely))
+    return sorted({edge for field in kept for edge in (field.start, field.end)})
 
 
 def secrets(octets: bytes, fields: Iterable[Field]) -> list[Hidden]:
@@ -97,14 +102,14 @@ def _fixed(text: bytes, at: int) -> Iterator[Field]:
             for width in widths:
                 if at + abs(width) > end:
                     return
-                yield Field(at, at + abs(width), TEXT if width in (-4, -26) else 0)
+                yield Field(at, at + abs(width), TEXT if width in (-4, -26) else 0, likely=True)
                 at += abs(width)
             return
 
 
-# A Chinese cashier library's record: digits in so many places are their own check.
+# A Chinese cashier library's record: digits in so many places, and none in forty others, are their own check.
 _RECORD: Final = re.compile(
-    rb"\d{2}(?:\d\d)??.{4}[\dxX* ]{20}[\d ]{6}\d{12}.{40}[\d ]{15}.{8}[\d ]{6}\d{10}[\d ]{12}[\dA-Z ]{6}[\d ]{4}.{3}",
+    rb"\d{2}(?:\d\d)??.{4}[\dxX* ]{20}[\d ]{6}\d{12}[^\d]{40}[\d ]{15}.{8}[\d ]{6}\d{10}[\d ]{12}[\dA-Z ]{6}[\d ]{4}.{3}",
     re.DOTALL,
 )
 _RECORD_WIDTHS: Final = (2, 4, 20, 6, 12, 40, 15, 8, 6, 4, 6, 12, 6, 4, 3)
@@ -246,28 +251,32 @@ _ASCII_CHARACTERS: Final = {
 }  # fmt: skip
 _ASCII_LENGTHS: Final = {2: 2, 32: 2, 33: 2, 34: 2, 35: 2, 44: 2, 45: 2, 102: 2, 103: 2}
 _ASCII_SECRETS: Final = {14: TEXT, 35: TEXT, 36: TEXT, 45: TEXT, 52: TEXT, 55: TEXT}
-_ASCII_HEAD: Final = re.compile(rb"(?=(..)(0[1-8][0-5]0)([0-9A-Fa-f]{16}))", re.DOTALL)
+_ASCII_HEAD: Final = re.compile(rb"(?=(..)0[1-8][0-5]0([0-9A-Fa-f]{16})?(.{8}))", re.DOTALL)
 
 
 def _ascii_messages(octets: bytes) -> Iterator[list[Field]]:
     for head in _ASCII_HEAD.finditer(octets):
         end = head.start() + 2 + int.from_bytes(head[1], "big")
         if end <= len(octets):
-            yield _ascii_fields(octets, head.start(), end)
+            yield _ascii_fields(octets, head.start(), end, 8)
+            if head[2]:
+                yield _ascii_fields(octets, head.start(), end, 16)
 
 
-def _ascii_fields(octets: bytes, start: int, end: int) -> list[Field]:
-    """[] where they do not add up."""
-    at = start + 22
-    fields = [
-        Field(start, start + 2),
-        Field(start + 2, start + 6, text=True),
-        Field(start + 6, at, text=True),
-    ]
-    bitmap, count = int(octets[at - 16 : at], 16), 64
-    if bitmap >> 63 and re.fullmatch(rb"[0-9A-Fa-f]{16}", octets[at : at + 16]):
-        bitmap, count, at = bitmap << 64 | int(octets[at : at + 16], 16), 128, at + 16
-        fields.append(Field(at - 16, at, text=True))
+def _ascii_bitmap(octets: bytes, width: int) -> int:
+    """Of eight octets, or sixteen hexadecimal digits; 0 where it is none."""
+    said = octets[:width].hex().encode() if width == 8 else octets[:width]
+    return int(said, 16) if re.fullmatch(rb"[0-9A-Fa-f]{16}", said) else 0
+
+
+def _ascii_fields(octets: bytes, start: int, end: int, width: int) -> list[Field]:
+    """[] where they do not add up. ``width``: octets of a bitmap."""
+    at = start + 6 + width
+    fields = [Field(start, start + 2), Field(start + 2, start + 6), Field(start + 6, at)]
+    bitmap, count = _ascii_bitmap(octets[start + 6 :], width), 64
+    if bitmap >> 63:
+        bitmap, count, at = bitmap << 64 | _ascii_bitmap(octets[at:], width), 128, at + width
+        fields.append(Field(at - width, at))
     for number in range(2, count + 1):
         if bitmap >> (count - number) & 1:
             digits = 0 if number in _ASCII_CHARACTERS else _ASCII_LENGTHS.get(number, 3)

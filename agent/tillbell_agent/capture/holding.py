@@ -151,7 +151,7 @@ class HeldLine:
         return [_shifted(each, shift) for each in found]
 
     def _piece_at_the_start(self) -> list[Hidden]:
-        if self._at or self._begins_whole:
+        if self._at or self._begins_whole or any(each.start == 0 for each in known_fields(bytes(self._held))):
             return []
         digits = first_digits(bytes(self._held))[: LONGEST_PAN - 1]
         if len(digits) < _LEAST_PIECE:

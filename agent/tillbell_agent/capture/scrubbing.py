@@ -56,7 +56,8 @@ def _numbers(octets: bytes) -> list[Hidden]:
 def _of_fields(octets: bytes, fields: list[Field]) -> list[Hidden]:
     edges = borders(fields)
     text = [(field.start, field.end) for field in fields if field.text]
-    return text_numbers(octets, edges) + packed_numbers(octets, edges, text) + secrets(octets, fields)
+    found = text_numbers(octets, edges, borders(fields, certain=True))
+    return found + packed_numbers(octets, edges, text) + secrets(octets, fields)
 
 
 def _across_doubled(octets: bytes, edges: list[int]) -> Iterator[Hidden]:

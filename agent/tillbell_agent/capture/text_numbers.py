@@ -65,18 +65,23 @@ class _Digit(NamedTuple):
     group: int  # counts rows of digits without a separator between
 
 
-def text_numbers(octets: bytes, borders: Iterable[int] = ()) -> list[Hidden]:
-    """Where card numbers stand in text. Overlapping ones are told too. No number crosses one of ``borders`` (octets)."""
+def text_numbers(octets: bytes, borders: Iterable[int] = (), certain: Iterable[int] = ()) -> list[Hidden]:
+    """Where card numbers stand in text. Overlapping ones are told too.
+
+    No number crosses one of ``borders`` (octets). Those of them that are not ``certain`` do not save a number that
+    stands alone: one with something else than digits on either side.
+    """
     found = list(_tracks(octets))
-    cuts = sorted(borders)
+    likely, sure = sorted(borders), sorted(certain)
     blanked = without_commands(octets)
     for view in (octets, blanked) if blanked != octets else (octets,):
         for run in _RUN.finditer(view):
             printed = _is_printed(blanked, run.start(), run.end())
-            for start, end in between(cuts, run.start(), run.end()):
-                found += _in_run(
-                    _digits(view, start, end, controls=b"" if printed else _LINE_CONTROLS), printed
-                )
+            for start, end in between(likely, run.start(), run.end()):
+                controls = b"" if printed else _LINE_CONTROLS
+                found += _in_run(_digits(view, start, end, controls), printed)
+            for start, end in between(sure, run.start(), run.end()) if likely != sure else ():
+                found += _in_run(_digits(view, start, end), printed=True, longest=end - start)
     return found + list(_with_parity(octets))
 
 
@@ -115,19 +120,19 @@ def _is_printed(octets: bytes, start: int, end: int) -> bool:
     return bool(_LINE_ENDS.match(octets, end) or _LINE_BEGINS.search(before))
 
 
-def _in_run(digits: list[_Digit], printed: bool) -> Iterator[Hidden]:
+def _in_run(digits: list[_Digit], printed: bool, longest: int = _LONGEST_PRINTED) -> Iterator[Hidden]:
+    """``printed``: a number neither begins nor ends within a row of at most ``longest`` digits."""
     text = "".join(digit.value for digit in digits)
-    edges = _edges(digits) if printed else None
+    edges = _edges(digits, longest) if printed else None
     for start, end in cards_in(text):
         if (edges is None or (start in edges and end in edges)) and _grouped_like_a_card(digits[start:end]):
             yield _hidden(digits[start:end])
 
 
-def _edges(digits: list[_Digit]) -> set[int]:
-    """Where a printed number may begin or end: not within a row of digits, unless it is too long for a line of print."""
+def _edges(digits: list[_Digit], longest: int) -> set[int]:
     edges = {0, len(digits)}
     for start, end in _rows(digits):
-        edges |= {start, end} if end - start <= _LONGEST_PRINTED else set(range(start, end + 1))
+        edges |= {start, end} if end - start <= longest else set(range(start, end + 1))
     return edges
 
 

@@ -96,6 +96,8 @@ class _Capture:
                 selector.register(port, selectors.EVENT_READ, line)
             while not self._why:
                 self._turn(selector, self._begun + seconds)
+            for key, _ in selector.select(0):  # what came while it was told to stop
+                self._read(key.data)
         _write(self._file, self.recorder.close(time.monotonic(), self._why))
         os.fsync(self._file)
         self._progress(last=True)
