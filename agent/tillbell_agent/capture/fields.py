@@ -284,8 +284,9 @@ def _ascii_fields(octets: bytes, start: int, end: int, width: int) -> list[Field
             if said and not said.isdigit():
                 return []
             after = at + digits + (int(said) if said else _ASCII_CHARACTERS.get(number, 0))
-            fields.append(Field(at, at + digits, text=True))
-            fields.append(Field(at + digits, after, _ASCII_SECRETS.get(number, 0), text=True))
+            text = octets[at:after].isascii() and octets[at:after].decode().isprintable()
+            fields.append(Field(at, at + digits, text=text))
+            fields.append(Field(at + digits, after, _ASCII_SECRETS.get(number, 0), text=text))
             at = after
     return fields if at == end else []
 
