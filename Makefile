@@ -32,7 +32,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint test-deps test-deps-debian test-deps-current bench kill kill-sending simulate pages fuzz vectors clean
+.PHONY: help demo test test-parts test-whole check lint test-deps test-deps-debian test-deps-current bench kill kill-sending simulate pages fuzz vectors clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -40,9 +40,16 @@ help:
 demo: $(STAMP)
 	@$(BIN)/python -m tillbell_agent.cli demo $(ARGS)
 
-test: $(STAMP)
-	@echo "==> tests"
-	@$(BIN)/python -m pytest $(ARGS)
+# In two halves, which make -j runs side by side: one computes, the other waits for simulated hardware.
+test: test-parts test-whole
+
+test-parts: $(STAMP)
+	@echo "==> tests of the parts"
+	@$(BIN)/python -m pytest --ignore=tests/end_to_end --ignore=tests/bench $(ARGS)
+
+test-whole: $(STAMP)
+	@echo "==> tests of the whole, end to end"
+	@$(BIN)/python -m pytest tests/end_to_end tests/bench $(ARGS)
 
 check: test lint
 

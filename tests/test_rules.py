@@ -25,7 +25,19 @@ CLI = REPO / "agent" / "tillbell_agent" / "cli"
 LAYERS = (
     ("tillbell_protocol.link",),
     ("tillbell_protocol",),
-    ("notify", "pos", "probe", "capture", "modem", "retry", "config*", "moment", "finding", "incoming", "spelling"),
+    (
+        "notify",
+        "pos",
+        "probe",
+        "capture",
+        "modem",
+        "retry",
+        "config*",
+        "moment",
+        "finding",
+        "incoming",
+        "spelling",
+    ),
     (
         "shell",
         "outbox",

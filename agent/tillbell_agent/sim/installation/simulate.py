@@ -79,7 +79,9 @@ def _outcomes(seeds: list[int], args: argparse.Namespace) -> Iterator[Outcome]:
         try:
             yield from workers.map(run, seeds)
         except KeyboardInterrupt:
-            workers.shutdown(wait=False, cancel_futures=True)  # those that run are finished, no other is begun
+            workers.shutdown(
+                wait=False, cancel_futures=True
+            )  # those that run are finished, no other is begun
             raise
 
 
