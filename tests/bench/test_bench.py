@@ -116,7 +116,7 @@ def test_an_unknown_part_is_refused_with_the_names_of_all() -> None:
         [sys.executable, str(_RUN), "--only", "speed"], capture_output=True, timeout=60, check=False
     )
     assert done.returncode == 2
-    assert b"sizes, start, idle, latency, throughput" in done.stderr
+    assert b"sizes, dialects, start, idle, latency, throughput" in done.stderr
 
 
 @pytest.mark.peer("cwt")
