@@ -8,16 +8,8 @@ from figures import Row, Table
 from tillbell_agent.pos.dialect import Line
 from tillbell_agent.pos.registry import DIALECTS, make_dialect
 from tillbell_agent.pos.settings import DialectSettings
-from tillbell_agent.sim.tills import exchanges_of
+from tillbell_agent.sim.tills import currency_of, exchanges_of
 
-_CURRENCIES = {
-    "zvt": "EUR",
-    "ecr17": "EUR",
-    "telium": "EUR",
-    "transbank": "CLP",
-    "r200": "MYR",
-    "hypercom": "SGD",
-}
 _SPEED, _TIMES, _BITS_PER_OCTET = 115_200, 50, 10
 _READ_OCTETS = 4096
 _SEED = 2025
@@ -33,7 +25,7 @@ def measure(octets: int) -> list[Table]:
 
 def _row(name: str, columns: tuple[str, str, str], octets: int) -> Row:
     pieces = _pieces(name, octets)
-    dialect = make_dialect(name, DialectSettings(currency=_CURRENCIES.get(name, "CNY")))
+    dialect = make_dialect(name, DialectSettings(currency=currency_of(name)))
     told, now = 0, 0.0
     began = time.perf_counter()
     for line, piece, after_s in pieces:
@@ -51,7 +43,7 @@ def _row(name: str, columns: tuple[str, str, str], octets: int) -> Row:
 
 def _pieces(name: str, octets: int) -> list[tuple[Line, bytes, float]]:
     pieces, size = [], 0
-    day = exchanges_of(name)(_SEED, datetime(2026, 11, 21, 9), _CURRENCIES.get(name, "CNY"), frozenset())
+    day = exchanges_of(name)(_SEED, datetime(2026, 11, 21, 9), currency_of(name), frozenset())
     for exchange in day:
         for spoken in exchange.spoken:
             for at in range(0, len(spoken.octets), _READ_OCTETS):

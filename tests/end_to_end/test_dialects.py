@@ -16,16 +16,8 @@ from shop import OWNER, Shop, wait
 
 from tillbell_agent.pos.registry import DIALECTS
 from tillbell_agent.sim.demo_processes import Child
-from tillbell_agent.sim.tills import TILLS, TROUBLES, exchanges_of
+from tillbell_agent.sim.tills import TILLS, TROUBLES, currency_of, exchanges_of
 
-CURRENCIES = {
-    "zvt": "EUR",
-    "ecr17": "EUR",
-    "telium": "EUR",
-    "transbank": "CLP",
-    "r200": "MYR",
-    "hypercom": "SGD",
-}
 ALONE = "-alone"
 CONVERSATIONS = 5
 # Conversations have the pauses that real ones have, a refused frame is repeated after seconds: the day of 60 whose
@@ -49,9 +41,7 @@ class Market(Shop):
         name = terminal.removesuffix(ALONE)
         both = f'port_terminal = "{self.link(terminal)}"\nport_till = "{self.link(terminal, "till")}"'
         ports = f'port = "{self.link(terminal)}"' if terminal != name else both
-        return (
-            f'[[source]]\nname = "{terminal}"\ndialect = "{name}"\n{ports}\ncurrency = "{_currency(name)}"\n'
-        )
+        return f'[[source]]\nname = "{terminal}"\ndialect = "{name}"\n{ports}\ncurrency = "{currency_of(name)}"\n'
 
     def link(self, terminal: str, end: str = "terminal") -> Path:
         return self.folder / f"{terminal}-{end}"
@@ -64,7 +54,7 @@ class Market(Shop):
         till = [] if terminal != name else ["--link-till", str(self.link(terminal, "till"))]
         troubles = [word for trouble in TROUBLES for word in ("--trouble", trouble)]
         words = ["sim", "pos", "--dialect", name, "--link", str(self.link(terminal)), *till, *troubles]
-        words += ["--currency", _currency(name), "--seed", _seed(name), "--count", str(CONVERSATIONS)]
+        words += ["--currency", currency_of(name), "--seed", _seed(name), "--count", str(CONVERSATIONS)]
         words += ["--start", START.isoformat(), "--rate", "60", "--json"]
         child = Child(terminal, ["tillbell_agent.cli", *words], self.folder)
         self._children._running.append(child)
@@ -93,17 +83,13 @@ def test_what_every_kind_of_terminal_says_becomes_texts(tmp_path: Path) -> None:
         assert "Traceback" not in market.agent_said()
 
 
-def _currency(name: str) -> str:
-    return CURRENCIES.get(name, "CNY")
-
-
 @cache
 def _seed(name: str) -> str:
     return str(min(range(60), key=lambda seed: _lasts(name, seed)))
 
 
 def _lasts(name: str, seed: int) -> float:
-    day = exchanges_of(name)(seed, START, _currency(name), frozenset(TROUBLES))
+    day = exchanges_of(name)(seed, START, currency_of(name), frozenset(TROUBLES))
     first = list(islice(day, CONVERSATIONS))
     told = sum(bool(exchange.expected) for exchange in first)
     lasts = sum(spoken.after_s for exchange in first for spoken in exchange.spoken[1:])

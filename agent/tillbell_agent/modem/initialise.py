@@ -37,8 +37,8 @@ REGISTRATIONS = ("+CREG", "+CGREG", "+CEREG")
 # A modem tells of a network by itself; for one that does not it is asked often at first, then seldom: a search may last days.
 REGISTRATION_POLL_S = 5.0
 PATIENT_POLL_S = 30.0
-# After a minute without a network the SIM is looked at as well, each time.
-POLLS_A_SIM = 12
+# While no network is found, the SIM is looked at once a minute.
+POLLS_A_SIM, PATIENT_POLLS_A_SIM = 12, 2
 # How new messages and status reports are announced, best first: stored and told by index; reports routed or stored;
 # "told while the link is free" for modems without mode 2; last, without reports.
 _ANNOUNCEMENTS = ("2,1,0,1,0", "2,1,0,2,0", "1,1,0,1,0", "3,1,0,1,0", "2,1,0,0,0", "1,1,0,0,0", "2,1")
@@ -121,7 +121,7 @@ def register(facts: Facts, goes_on: Callable[[], bool]) -> Script[str | None]:
         if facts.registered:
             break
         state: str | Failure = "READY"
-        if poll % POLLS_A_SIM == 0 or poll > POLLS_A_SIM:
+        if poll % (POLLS_A_SIM if poll <= POLLS_A_SIM else PATIENT_POLLS_A_SIM) == 0:
             state = yield from ask(ReadPinState(), told)
         if not goes_on() or not _still_open(state):
             facts.looks_for_network = False

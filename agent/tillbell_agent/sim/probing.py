@@ -19,7 +19,7 @@ from tillbell_agent.probe.hunt import Hunt
 from tillbell_agent.probe.setting import SPEEDS, Errors, Setting
 from tillbell_agent.probe.verdict import Finding, Verdict
 from tillbell_agent.sim.receipts import receipts
-from tillbell_agent.sim.tills import TILLS, TROUBLES, Spoken, exchanges_of
+from tillbell_agent.sim.tills import TILLS, TROUBLES, Spoken, currency_of, exchanges_of
 from tillbell_agent.sim.uart import Format, Heard, Noise, Receiver, Wire
 
 TRAFFIC_S = 60.0
@@ -30,7 +30,6 @@ _BUSY_S = 1.0  # traffic: nobody looks for a card for longer
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.3, 3.0  # between two customers
 _EIGHT_BITS = (Format(), Format(), Format(), Format(8, "N", 2), Format(8, "E"), Format(8, "O"))
 _SEVEN_BITS = (Format(7, "E"), Format(7, "O"), Format(7, "N"), Format(7, "E", 2))
-_CURRENCIES = {"escpos": "CNY", "transbank": "CLP", "iso8583-cn": "CNY", "mis-bankall": "CNY", "r200": "MYR"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ def families() -> list[str]:
 def conversation(family: str, seed: int) -> Iterator[Spoken]:
     """What a shop says without end, customer after customer."""
     chance = random.Random(f"pauses/{seed}")
-    currency = _CURRENCIES.get(family, "EUR")
+    currency = currency_of(family)
     if family == "escpos":
         western = seed % 2
         for receipt in receipts(seed, start=_START, currency="USD" if western else "CNY"):

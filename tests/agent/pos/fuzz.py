@@ -21,16 +21,8 @@ from typing import Any
 from tillbell_agent.pos.dialect import Dialect, DialectEvent, Line, TransactionCompleted
 from tillbell_agent.pos.registry import DIALECTS, make_dialect
 from tillbell_agent.pos.settings import DialectSettings
-from tillbell_agent.sim.tills import TILLS, TROUBLES, exchanges_of
+from tillbell_agent.sim.tills import TILLS, TROUBLES, currency_of, exchanges_of
 
-CURRENCIES = {
-    "zvt": "EUR",
-    "ecr17": "EUR",
-    "telium": "EUR",
-    "transbank": "CLP",
-    "r200": "MYR",
-    "hypercom": "SGD",
-}
 # An amount may stand in any octets that a dialect still holds: its buffers, and a request that waits for its answer.
 _REMEMBERED_OCTETS = 65_536
 MOST_OCTETS_HELD = 1_000_000
@@ -53,7 +45,7 @@ class Fuzzed:
 def fuzz(name: str, frames: int, seed: int) -> Fuzzed:
     """Raises whatever the dialect raises: it may raise nothing."""
     chance, done = random.Random(f"{seed}/{name}"), Fuzzed(name)
-    currency = CURRENCIES.get(name, "CNY")
+    currency = currency_of(name)
     dialect = make_dialect(name, DialectSettings(currency=currency))
     heard: deque[bytes] = deque()
     now, held, began = 0.0, 0, time.perf_counter()

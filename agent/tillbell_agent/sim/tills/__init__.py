@@ -55,6 +55,23 @@ TILLS: dict[str, str] = {
 }
 
 
+# What is paid with where a dialect is spoken; elsewhere the yuan.
+_CURRENCIES = {
+    "ecr17": "EUR",
+    "hypercom": "SGD",
+    "iso8583": "EUR",
+    "r200": "MYR",
+    "telium": "EUR",
+    "transbank": "CLP",
+    "zvt": "EUR",
+}
+
+
+def currency_of(dialect: str) -> str:
+    """ISO 4217 of a country in which terminals of this dialect stand."""
+    return _CURRENCIES.get(dialect, "CNY")
+
+
 def exchanges_of(dialect: str) -> Exchanges:
     """KeyError for a dialect that nobody simulates."""
     found: Exchanges = import_module(TILLS[dialect]).exchanges
