@@ -15,8 +15,9 @@ from tillbell_agent.control_verbs import Verbs
 from tillbell_agent.courier import Courier
 from tillbell_agent.database import DamagedStoreError, StoreError, open_database
 from tillbell_agent.listening import Listener
+from tillbell_agent.modem.facts import ModemSettings
 from tillbell_agent.modem.profile import Profile
-from tillbell_agent.modem.session import ModemSettings, Session
+from tillbell_agent.modem.session import Session
 from tillbell_agent.modem_line import ModemLine, Power
 from tillbell_agent.pairings import Pairings
 from tillbell_agent.pin_book import PinBook

@@ -28,11 +28,9 @@ from tillbell_agent.outbox import Message, Outbox, State
 from tillbell_agent.register import Register
 from tillbell_agent.retry import AGAINST_MESSAGE, Action, ActionKind, Outcome, next_action, outcome_of
 from tillbell_agent.routes import Routes
-from tillbell_agent.segments import Journey, age_s, message_and_part, split, submit
+from tillbell_agent.segments import Journey, age_s, is_late, make_ready, message_and_part, split, submit
 from tillbell_agent.shell.log import Log, short_number
 from tillbell_agent.status_reports import StatusReports
-from tillbell_protocol.errors import ProtocolError
-from tillbell_protocol.sms.address import Address
 
 # How long a modem that cannot send keeps a message that it has begun, before another begins it anew.
 LEASE_S = 60.0
@@ -61,7 +59,8 @@ class Courier:
         self._jitter = jitter
         self._stopping = False
         self._journey: Journey | None = None
-        self._ahead: Message | None = None
+        self._ahead: Journey | None = None
+        self._ahead_as_of = 0  # the outbox's revision
         self._answers = Answers(register, session)
         self._undecided = False  # a failure waits for its decision, which may hold back all others
         # The queue is looked at when it has changed, or when something in it falls due; not at every turn.
@@ -120,25 +119,18 @@ class Courier:
         with_modem = self._journey is not None and self._journey.with_modem
         self._routes.told(self.name, now, ready=self.session.ready or with_modem, held=is_held)
         if with_modem:
+            if self._journey is not None and self._journey.handed_over:
+                self._look_ahead(now, moment)  # while the network takes its time
             return
         if not self.session.ready or is_held:
             self._give_back(now, moment)
             return
         self._not_ready_since = None
-        if self._journey is not None:
-            self._send(now, moment)
-            return
-        self.trouble = None
-        for _ in range(_MOST_ENDED_AT_ONCE):
-            if self._journey is not None:
-                return
-            self._ahead = message = self._ahead or self._reserve(now, moment)
-            if message is None:
-                return
-            message = self._outbox.find(message.id) or message  # the clock may have been set meanwhile
-            done = self._outbox.segments.taken(message.id, self.name)
-            self._ahead = None
-            self._start(message, done, now, moment)
+        if self._journey is None:
+            self.trouble = None
+            self._look_ahead(now, moment)
+            self._journey, self._ahead = self._ahead, None
+        self._send(now, moment)
 
     def _give_back(self, now: float, moment: Moment) -> None:
         """The modem cannot send: what nobody began is another's at once, what it began when the lease ends."""
@@ -156,7 +148,7 @@ class Courier:
 
     def _release_ahead(self) -> None:
         if self._ahead is not None:
-            self._outbox.release(self._ahead.id)
+            self._outbox.release(self._ahead.message.id)
             self._ahead = None
 
     def on_event(self, event: ModemEvent, now: float, moment: Moment) -> None:
@@ -214,36 +206,42 @@ class Courier:
             self._look_at = earliest(due, self._routes.next_change(now))
         return message
 
-    def _start(self, message: Message, done: set[int], now: float, moment: Moment) -> None:
-        try:
-            segments = split(message)
-            Address.from_text(message.phone)
-        except ProtocolError as error:
-            self._log.error("message_refused", id=message.id, why=error)
-            self._end_unsent(message, State.REFUSED, str(error), moment)
+    def _look_ahead(self, now: float, moment: Moment) -> None:
+        """Reserve the next message and make it ready to go, unless a message with parts left comes first."""
+        if self._stopping or (self._journey is not None and len(self._journey.parts_left) > 1):
             return
-        if age_s(message, moment) > message.expires_at - message.created_at:
-            # Something of it may be out: then "expired" would claim to know more than anybody does.
-            state = State.UNKNOWN if message.unknowns else State.EXPIRED
-            self._end_unsent(message, state, "not sent in time", moment)
-            return
-        left = [part for part in range(len(segments)) if part not in done]
-        if not left:  # its last answer came late, after it was queued again
-            self._end_unsent(message, State.SENT, "accepted", moment)
-            return
-        self._journey = Journey(message, segments, left)
-        self._send(now, moment)
+        if self._ahead is not None and self._is_stale(self._ahead, moment):
+            message = self._ahead.message
+            self._ahead = self._made_ready(self._outbox.find(message.id) or message, moment)
+        for _ in range(_MOST_ENDED_AT_ONCE):
+            if self._ahead is not None or (reserved := self._reserve(now, moment)) is None:
+                return
+            self._ahead = self._made_ready(reserved, moment)
 
-    def _end_unsent(self, message: Message, state: State, word: str, moment: Moment) -> None:
-        self._answers.add(lambda: self._outbox.mark(message.id, state, word, moment.unix), release=message.id)
+    def _is_stale(self, journey: Journey, moment: Moment) -> bool:
+        """Whether the clock may have been set since it was made ready, or its time is over."""
+        return self._ahead_as_of != self._outbox.revision or is_late(journey.message, moment)
+
+    def _made_ready(self, message: Message, moment: Moment) -> Journey | None:
+        """A reserved message, ready to go; None: it is not sent, and ended as what it is."""
+        self._ahead_as_of = self._outbox.revision
+        found = make_ready(message, self._outbox.segments.taken(message.id, self.name), moment)
+        if isinstance(found, Journey):
+            return found
+        if found.state is State.REFUSED:
+            self._log.error("message_refused", id=message.id, why=found.why)
+        self._answers.add(
+            lambda: self._outbox.mark(message.id, found.state, found.why, moment.unix), release=message.id
+        )
+        return None
 
     def _send(self, now: float, moment: Moment) -> None:
         journey = self._journey
         if journey is None or journey.with_modem:
             return
         tpdu = submit(journey.message, journey.segments[journey.parts_left[0]], moment)
-        if self._ahead is None and len(journey.parts_left) == 1 and not self._stopping:
-            self._ahead = self._reserve(now, moment)
+        if self.session.asks_for_more:
+            self._look_ahead(now, moment)
         more = len(journey.parts_left) > 1 or self._ahead is not None
         journey.with_modem, journey.handed_over = True, False
         self.session.send(journey.tag, tpdu, now, more=more)
@@ -268,8 +266,6 @@ class Courier:
         self._reports.handed_over()
         journey.handed_over = True
         self.session.hand_over(now)
-        if self._ahead is None and len(journey.parts_left) == 1 and not self._stopping:
-            self._ahead = self._reserve(now, moment)  # so that the next AT+CMGS waits for nothing
 
     def _sent(self, tag: int, mr: int, now: float, moment: Moment) -> None:
         message_id, part = message_and_part(tag)
@@ -284,11 +280,11 @@ class Courier:
             self._answers.add(lambda: self._reports.all_accepted(message_id, moment), release=message_id)
         self._answers.add(lambda: self._reports.answered(moment))
         self._answers.may_wait_until = now + _JOIN_S
-        if journey.parts_left:
-            self.pump(now, moment)
-            return
-        self._log.info("message_sent", id=message_id, to=short_number(journey.message.phone), modem=self.name)
-        self._journey = None
+        if not journey.parts_left:
+            self._log.info(
+                "message_sent", id=message_id, to=short_number(journey.message.phone), modem=self.name
+            )
+            self._journey = None
         self.pump(now, moment)
 
     def _failed(

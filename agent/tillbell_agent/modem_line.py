@@ -143,7 +143,10 @@ class ModemLine:
             self._lose(str(error), now, moment)
             return
         self.line.heard()
-        self._take(self.session.receive_data(data, now), now, moment)
+        try:
+            self._take(self.session.receive_data(data, now), now, moment)
+        finally:
+            self.flush()  # not after the turn: the next message's AT+CMGS is among it
 
     def next_deadline(self) -> float | None:
         """Monotonic seconds; long ago where a port that refuses to be written to is to be closed."""

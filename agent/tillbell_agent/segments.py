@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from tillbell_agent.moment import EARLIEST_TRUSTED, Moment
-from tillbell_agent.outbox import Message
+from tillbell_agent.outbox import Message, State
 from tillbell_protocol.armor import armor
+from tillbell_protocol.errors import ProtocolError
 from tillbell_protocol.seal import PORT
 from tillbell_protocol.sms.address import Address
 from tillbell_protocol.sms.segment import Segment, split_data, split_text
@@ -44,6 +45,11 @@ def age_s(message: Message, moment: Moment) -> int:
     return max(0, moment.unix - message.created_at) if message.created_at >= EARLIEST_TRUSTED else 0
 
 
+def is_late(message: Message, moment: Moment) -> bool:
+    """Whether its time is over."""
+    return age_s(message, moment) > message.expires_at - message.created_at
+
+
 def split(message: Message) -> list[Segment]:
     """A message's segments; the same on every try, so that a repeated part completes the first ones.
 
@@ -53,6 +59,30 @@ def split(message: Message) -> list[Segment]:
     if message.format == "sealed":
         return split_data(body, reference, PORT)
     return split_text(armor(body) if message.format == "armored" else body.decode(), reference)
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """A message that is not to be sent (any more): the state in which it ends, and why."""
+
+    state: State
+    why: str
+
+
+def make_ready(message: Message, taken: set[int], moment: Moment) -> Journey | NotSent:
+    """A message about to be sent; ``taken``: the parts (from 0) that the network has."""
+    try:
+        segments = split(message)
+        Address.from_text(message.phone)
+    except ProtocolError as error:
+        return NotSent(State.REFUSED, str(error))
+    if is_late(message, moment):
+        # Something of it may be out: then "expired" would claim to know more than anybody does.
+        return NotSent(State.UNKNOWN if message.unknowns else State.EXPIRED, "not sent in time")
+    left = [part for part in range(len(segments)) if part not in taken]
+    if not left:  # its last answer came late, after it was queued again
+        return NotSent(State.SENT, "accepted")
+    return Journey(message, segments, left)
 
 
 def submit(message: Message, segment: Segment, moment: Moment) -> bytes:

@@ -16,7 +16,8 @@ from till import HQ, NOON, OWNER, ZONE, Till, moment
 from tillbell_agent.courier import Courier
 from tillbell_agent.database import StoreError, transaction
 from tillbell_agent.modem.events import ModemEvent, SegmentPrompted, StatusReportReceived
-from tillbell_agent.modem.session import ModemSettings, Session
+from tillbell_agent.modem.facts import ModemSettings
+from tillbell_agent.modem.session import Session
 from tillbell_agent.moment import Moment
 from tillbell_agent.outbox import Draft, Message, State
 from tillbell_agent.segments import split

@@ -20,8 +20,9 @@ from tillbell_agent.assembly import _modem as build_modem
 from tillbell_agent.cli.run import _RealWorld
 from tillbell_agent.config import ModemConfig
 from tillbell_agent.line import Line
+from tillbell_agent.modem.facts import ModemSettings
 from tillbell_agent.modem.profile import GENERIC, Profile
-from tillbell_agent.modem.session import ModemSettings, Session
+from tillbell_agent.modem.session import Session
 from tillbell_agent.modem_line import ModemLine
 from tillbell_agent.routes import Routes
 from tillbell_agent.runner import Runner

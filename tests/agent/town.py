@@ -10,7 +10,8 @@ from till import NOON, ZONE, Till
 
 from tillbell_agent.courier import Courier
 from tillbell_agent.listening import Listener
-from tillbell_agent.modem.session import ModemSettings, Session
+from tillbell_agent.modem.facts import ModemSettings
+from tillbell_agent.modem.session import Session
 from tillbell_agent.modem_line import ModemLine
 from tillbell_agent.moment import Moment
 from tillbell_agent.pin_book import PinBook

@@ -35,7 +35,8 @@ class Scale:
     """``singles``: texts into an idle program. ``backlog``: texts queued before it starts, ``rate_s`` at most for them.
 
     ``idle_s``: how long it is left at rest. ``faulty``: texts in a run with a fault, ``fault_s`` at most for it, without
-    the time to start. ``pin_s``: how long each of three starts with a wrong PIN lasts. ``faults``: which ones.
+    the time to start. ``pin_s``: how long each of three starts with a wrong PIN lasts. ``turns``: how
+    often the modem's rates and Tillbell's are measured. ``faults``: which ones.
     """
 
     singles: int
@@ -45,11 +46,12 @@ class Scale:
     faulty: int
     fault_s: float
     pin_s: float
+    turns: int
     faults: tuple[Strike, ...] = FAULTS
 
 
-FULL = Scale(singles=8, backlog=80, rate_s=25.0, idle_s=60.0, faulty=30, fault_s=150.0, pin_s=10.0)
-QUICK = Scale(singles=2, backlog=12, rate_s=9.0, idle_s=20.0, faulty=6, fault_s=25.0, pin_s=5.0)
+FULL = Scale(singles=8, backlog=80, rate_s=25.0, idle_s=60.0, faulty=30, fault_s=150.0, pin_s=10.0, turns=3)
+QUICK = Scale(singles=2, backlog=12, rate_s=9.0, idle_s=20.0, faulty=6, fault_s=25.0, pin_s=5.0, turns=1)
 
 Column = Mapping[str, Value]
 _ROWS = (
@@ -84,8 +86,9 @@ def measure(folder: Path, scale: Scale) -> list[Table]:
     places = _Places(folder)
     columns: dict[str, dict[str, Value]] = {MODEM: {}, **{program.name: {} for program in programs}}
     progress("peers: a backlog and single texts, Tillbell")
-    columns[MODEM] |= _rates(places, None, scale)
-    columns[Tillbell.name] |= _timed(places, Tillbell, scale)
+    for name, rates in zip((MODEM, Tillbell.name), _in_turn(places, scale), strict=True):
+        columns[name] |= rates
+    columns[Tillbell.name] |= _first_byte(places, Tillbell, scale.singles)
     progress("peers: a backlog and single texts, the others")
     others = [program for program in programs if program is not Tillbell]
     notes = _at_once(columns, [(program.name, partial(_timed, places, program, scale)) for program in others])
@@ -147,7 +150,16 @@ def _timed(places: _Places, program: type[Daemon], scale: Scale) -> Column:
     return {**_rates(places, program, scale), **_first_byte(places, program, scale.singles)}
 
 
-def _rates(places: _Places, program: type[Daemon] | None, scale: Scale) -> Column:
+def _in_turn(places: _Places, scale: Scale) -> list[dict[str, float]]:
+    """The rates of the modem itself and of Tillbell, measured by turns: a busy machine slows both. The median of each."""
+    measured: list[list[dict[str, float]]] = [[], []]
+    for _ in range(scale.turns):
+        for rates, program in zip(measured, (None, Tillbell), strict=True):
+            rates.append(_rates(places, program, scale))
+    return [{key: median([one[key] for one in rates]) for key in rates[0]} for rates in measured]
+
+
+def _rates(places: _Places, program: type[Daemon] | None, scale: Scale) -> dict[str, float]:
     return {
         "rate_zero": _rate(places, program, (0, 0), scale),
         "rate_warm": _rate(places, program, (_COLD_MS, _WARM_MS), scale),
@@ -267,6 +279,7 @@ def _table(columns: Mapping[str, dict[str, Value]], programs: list[type[Daemon]]
 
 _NOTES = (
     "the modem itself: command, prompt, PDU, answer in a bare loop that stores nothing",
+    "its rates and Tillbell's: the median of runs by turns",
     "a text of unknown outcome is repeated once, marked, after a minute without a report; the others repeat unmarked",
     "gammu-smsd with LoopSleep 1: at 0 it is a busy loop, as its manual says, and little faster",
     "smstools3 is woken by SIGCONT for each file, as its manual proposes with inotifywait",

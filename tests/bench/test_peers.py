@@ -18,7 +18,7 @@ import json, sys
 from pathlib import Path
 import figures, peers
 faults = tuple(fault for fault in peers.FAULTS if fault.key in sys.argv[2:])
-scale = peers.Scale(1, 5, rate_s=30.0, idle_s=1.0, faulty=8, fault_s=30.0, pin_s=10.0, faults=faults)
+scale = peers.Scale(1, 5, rate_s=30.0, idle_s=1.0, faulty=8, fault_s=30.0, pin_s=10.0, turns=1, faults=faults)
 print(json.dumps([figures.to_json(table) for table in peers.measure(Path(sys.argv[1]), scale)]))
 """
 

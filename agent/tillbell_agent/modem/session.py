@@ -47,8 +47,6 @@ from tillbell_agent.modem.stage import Stage
 from tillbell_agent.modem.standing import condition_of, words_of
 from tillbell_agent.modem.traffic import routed, send_segment
 
-__all__ = ["ModemSettings", "Session"]
-
 # A TP-UD of 140 octets behind the longest header of an SMS-SUBMIT; a longer TPDU is no SMS.
 MAX_TPDU_OCTETS = 175
 _STARTS = ("RDY", "APP RDY", "^SYSSTART")
@@ -105,6 +103,11 @@ class Session:
     def next_step(self) -> str:
         """What a person does about it."""
         return NEXT_STEP[self.condition]
+
+    @property
+    def asks_for_more(self) -> bool:
+        """Whether it makes a difference to ``send`` that another follows: the link can be kept up, and is not yet."""
+        return self._facts.can_keep_link and not self._facts.link_kept
 
     @property
     def profile(self) -> Profile:
@@ -282,7 +285,6 @@ class Session:
             self._recovery.came_up()
             self._chores.came_up(self._now)
             return
-        self._told_ready = False
         yield Tell(NotReady(why))
         self._recovery.not_up(why, self._now, person=self._facts.sim_trouble in _ONLY_A_PERSON)
 

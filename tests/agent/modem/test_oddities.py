@@ -17,7 +17,8 @@ from tillbell_agent.modem.events import (
     SimChanged,
     UnknownLine,
 )
-from tillbell_agent.modem.session import ModemSettings, Session
+from tillbell_agent.modem.facts import ModemSettings
+from tillbell_agent.modem.session import Session
 from tillbell_agent.sim.modem import ModemMachine
 from tillbell_agent.sim.modem_commands import Commands, Sim
 from tillbell_agent.sim.modem_rig import Rig

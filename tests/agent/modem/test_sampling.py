@@ -20,6 +20,7 @@ from tillbell_agent.modem.events import (
     StoredAt,
     UnknownLine,
 )
+from tillbell_agent.modem.facts import ModemSettings
 from tillbell_agent.modem.profile import Profile
 from tillbell_agent.modem.questions import (
     FromProfile,
@@ -30,7 +31,7 @@ from tillbell_agent.modem.questions import (
     ReadVoltage,
 )
 from tillbell_agent.modem.sampling import credit_of, is_nought
-from tillbell_agent.modem.session import ModemSettings, Session
+from tillbell_agent.modem.session import Session
 from tillbell_agent.sim.modem import ModemMachine
 from tillbell_agent.sim.modem_commands import Commands, Sim
 from tillbell_agent.sim.modem_faults import Fault

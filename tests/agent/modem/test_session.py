@@ -31,10 +31,11 @@ from tillbell_agent.modem.events import (
     UnknownLine,
     UrcReceived,
 )
+from tillbell_agent.modem.facts import ModemSettings
 from tillbell_agent.modem.profile import Profile
 from tillbell_agent.modem.recovery import GONE_S
 from tillbell_agent.modem.script import Ask, Failure, GetInStep, ask
-from tillbell_agent.modem.session import ModemSettings, Session
+from tillbell_agent.modem.session import Session
 from tillbell_agent.sim.modem import ModemMachine
 from tillbell_agent.sim.modem_commands import Commands, Sim
 from tillbell_agent.sim.modem_faults import Fault

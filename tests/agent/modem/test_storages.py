@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from tillbell_agent.modem.events import MessageReceived, StatusReportReceived, StoredAt
-from tillbell_agent.modem.session import ModemSettings, Session
+from tillbell_agent.modem.facts import ModemSettings
+from tillbell_agent.modem.session import Session
 from tillbell_agent.sim.modem import ModemMachine
 from tillbell_agent.sim.modem_faults import Fault
 from tillbell_agent.sim.modem_rig import Rig, perfect

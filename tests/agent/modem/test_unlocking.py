@@ -8,8 +8,8 @@ import pytest
 from tillbell_agent.database import open_database
 from tillbell_agent.modem.conditions import Condition
 from tillbell_agent.modem.events import NotReady, PinTried, PinWanted
-from tillbell_agent.modem.facts import PinRecord
-from tillbell_agent.modem.session import ModemSettings, Session
+from tillbell_agent.modem.facts import ModemSettings, PinRecord
+from tillbell_agent.modem.session import Session
 from tillbell_agent.pin_book import PinBook
 from tillbell_agent.sim.modem import ModemMachine
 from tillbell_agent.sim.modem_commands import Commands, Sim
