@@ -5,7 +5,8 @@ SDKs. One answer holds all of a transaction, so one line is enough. Function cod
 are sales, 1210 an annulment, 0510 a close; last sales (0250, 0260), history (0261), totals and progress tell nothing.
 
 Limits. An answer to an annulment holds no amount, and neither does its request: it is told without one, with the
-operation that it annuls. Vouchers, accounts, shares, tips and change are not read.
+operation that it annuls. A refusal has no number of the terminal's: said again after the line was lost, it is another one.
+Vouchers, accounts, shares, tips and change are not read.
 """
 
 import re

@@ -11,6 +11,10 @@ messages before the genuine part comes), MAX_COMBINATIONS messages out of one se
 given up is an event. A set that is complete stays for LINGER_S, so that a genuine part arriving after a forged one
 finds its partners; a reference may serve again after that.
 
+A reference of 8 bits comes again after 256 messages, in a backlog within minutes, and a network may hold one part back
+for hours. Whoever can tell which message is genuine says so by ``accept``: its parts are used up, and what else came
+under its reference waits on for the part that is late.
+
 Sans-IO: time is an argument, in monotonic seconds.
 """
 
@@ -106,9 +110,19 @@ _Key = tuple[Address, int, int, int]
 class _Set:
     """The parts so far: for each sequence number its contents, in the order of arrival."""
 
-    deadline: float
+    deadline: float = 0.0
     parts: dict[int, list[SmsDeliver]] = field(default_factory=dict)
     given: int = 0
+    used: tuple[SmsDeliver, ...] = ()  # of the message accepted last
+
+    @property
+    def is_incomplete(self) -> bool:
+        return bool(self.parts) and self.given == 0
+
+    def holds(self, sequence: int, part: SmsDeliver) -> bool:
+        """Whether it is here, or was until its message was accepted."""
+        known = (*self.parts.get(sequence, ()), *self.used[sequence - 1 : sequence])
+        return any(_content(part) == _content(other) for other in known)
 
 
 class Reassembler:
@@ -130,8 +144,25 @@ class Reassembler:
         key = (sender, where.reference, where.bits, where.total)
         if key not in self._sets:
             events += self._make_room()
-            self._sets[key] = _Set(now + self._timeout_s)
+            self._sets[key] = _Set()
         return events + self._add(key, where, deliver, now)
+
+    def accept(self, message: Assembled, now: float) -> None:
+        """The caller's check has found ``message`` genuine. Parts of others under its reference wait for theirs anew."""
+        where = concatenation(message.parts[0].udh)
+        if where is None:
+            return
+        parts = self._sets.get((message.sender, where.reference, where.bits, where.total))
+        if parts is None:
+            return
+        used = {sequence: _content(part) for sequence, part in enumerate(message.parts, 1)}
+        left = {
+            sequence: [part for part in contents if _content(part) != used[sequence]]
+            for sequence, contents in parts.parts.items()
+        }
+        parts.parts = {sequence: contents for sequence, contents in left.items() if contents}
+        parts.used, parts.given = message.parts, 0
+        parts.deadline = now + (self._timeout_s if parts.parts else LINGER_S)
 
     def tick(self, now: float) -> list[Event]:
         """Give up what is due."""
@@ -144,9 +175,11 @@ class Reassembler:
 
     def _add(self, key: _Key, where: Concatenation, deliver: SmsDeliver, now: float) -> list[Event]:
         parts = self._sets[key]
-        contents = parts.parts.setdefault(where.sequence, [])
-        if any(_content(deliver) == _content(other) for other in contents):
+        if parts.holds(where.sequence, deliver):
             return [Duplicate(key[0], where)]
+        if not parts.parts:
+            parts.deadline = now + self._timeout_s
+        contents = parts.parts.setdefault(where.sequence, [])
         events: list[Event] = []
         if contents:
             kept = len(contents) < VARIANTS_PER_PART
@@ -175,12 +208,12 @@ class Reassembler:
         """If full, drop the set that is complete and oldest, else the oldest of all."""
         if len(self._sets) < self._max_messages:
             return []
-        oldest = min(self._sets, key=lambda key: (self._sets[key].given == 0, self._sets[key].deadline))
+        oldest = min(self._sets, key=lambda key: (self._sets[key].is_incomplete, self._sets[key].deadline))
         return self._give_up(oldest, crowded_out=True)
 
     def _give_up(self, key: _Key, crowded_out: bool) -> list[Event]:
         parts = self._sets.pop(key)
-        if parts.given:
+        if not parts.is_incomplete:
             return []
         sender, reference, _, total = key
         kept = tuple(part for _, contents in sorted(parts.parts.items()) for part in contents)

@@ -228,3 +228,63 @@ def test_a_flood_of_parts_stays_within_its_bounds():
         for held in reassembler._sets.values()
         for contents in held.parts.values()
     )
+
+
+def two_under_one_reference():
+    return tuple(delivered(split_data(bytes([number]) * 200, 7, 16180)) for number in (1, 2))
+
+
+def test_what_is_left_when_a_message_is_accepted_waits_for_its_late_part():
+    reassembler = fresh(timeout_s=7200.0)
+    (early, late), new = two_under_one_reference()
+    assert feed(reassembler, [late]) == []
+    feed(reassembler, new[:1], 10.0)
+    genuine = feed(reassembler, new[1:], 11.0)[-1]
+    assert genuine.data() == bytes([2]) * 200
+    reassembler.accept(genuine, 11.0)
+    (whole,) = feed(reassembler, [early], 11.0 + 6 * LINGER_S)
+    assert whole.data() == bytes([1]) * 200
+
+
+def test_what_is_not_accepted_is_given_up_with_the_message_that_is_whole():
+    reassembler = fresh(timeout_s=7200.0)
+    (early, late), new = two_under_one_reference()
+    feed(reassembler, [late, *new])
+    assert feed(reassembler, [early], 6 * LINGER_S) == []
+
+
+def test_parts_of_an_accepted_message_that_come_again_are_duplicates():
+    reassembler = fresh()
+    parts, _ = two_under_one_reference()
+    (whole,) = feed(reassembler, parts)
+    reassembler.accept(whole, 0.0)
+    assert [type(event) for event in feed(reassembler, parts, 1.0)] == [Duplicate, Duplicate]
+    assert reassembler.tick(LINGER_S) == []
+
+
+def test_a_message_that_begins_as_an_accepted_ones_time_ends_becomes_whole():
+    reassembler = fresh()
+    old, new = two_under_one_reference()
+    (whole,) = feed(reassembler, old)
+    reassembler.accept(whole, 0.0)
+    feed(reassembler, new[:1], LINGER_S - 1)
+    (event,) = feed(reassembler, new[1:], LINGER_S + 1)
+    assert event.data() == bytes([2]) * 200
+
+
+def test_parts_left_by_an_accepted_message_are_given_up_in_their_time():
+    reassembler = fresh(timeout_s=100.0)
+    (_, late), new = two_under_one_reference()
+    feed(reassembler, [late])
+    reassembler.accept(feed(reassembler, new, 1.0)[-1], 1.0)
+    (event,) = reassembler.tick(reassembler.next_deadline())
+    assert event == Expired(SENDER, 7, 2, (late,))
+
+
+def test_accepting_what_is_in_one_part_or_is_gone_changes_nothing():
+    reassembler = fresh()
+    (single,) = delivered(split_text("hello", 0))
+    reassembler.accept(Assembled(SENDER, (single,)), 0.0)
+    parts, _ = two_under_one_reference()
+    reassembler.accept(Assembled(SENDER, tuple(parts)), 0.0)
+    assert reassembler.next_deadline() is None

@@ -12,7 +12,14 @@ from itertools import chain
 
 from tillbell_agent.ledger import Entry
 from tillbell_agent.outbox import Message, State
-from tillbell_agent.sim.installation.chapter import Chapter, ledger_faults, message_faults, text_faults
+from tillbell_agent.sim.installation.chapter import (
+    Chapter,
+    is_known_again,
+    ledger_faults,
+    message_faults,
+    text_faults,
+)
+from tillbell_agent.sim.installation.collector import Collector
 from tillbell_agent.sim.installation.shop import Shop
 from tillbell_agent.sim.installation.till import Job
 from tillbell_agent.sim.installation.world import BEGAN, World
@@ -20,10 +27,8 @@ from tillbell_agent.sim.modem_core import Power
 from tillbell_agent.store_health import quick_check
 from tillbell_protocol.event import Transaction
 from tillbell_protocol.pairing import SecretKey
-from tillbell_protocol.receiver import CounterReusedError, Receiver
-from tillbell_protocol.refusal import DuplicateError, Refusal, TagError
-from tillbell_protocol.seal import Header
-from tillbell_protocol.sms.reassembly import Assembled, Reassembler
+from tillbell_protocol.seal import PORT, Header
+from tillbell_protocol.sms.segment import split_data
 from tillbell_protocol.sms.tpdu import SmsDeliver
 
 # Entries looked at for a sale of a moment ago; where it is not among the first so many, more than stand between a print
@@ -66,14 +71,13 @@ class Audit:
     faults: list[str] = field(default_factory=list)
     books: dict[str, Book] = field(default_factory=dict)
     planted: list[str] = field(default_factory=list)
-    opened: int = 0
     unread: int = 0  # stores that a lost page keeps from being judged at the end
-    contradicting: set[tuple[bytes, int]] = field(default_factory=set)  # heard, and not counted by a receiver
-    receiver: Receiver = field(init=False)
-    reassembler: Reassembler = field(default_factory=lambda: Reassembler(1000, 3 * 86_400.0))
+    collector: Collector = field(init=False)
 
     def __post_init__(self) -> None:
-        self.receiver = Receiver(self.secret)
+        self.collector = Collector(
+            self.secret, self._complain, lambda device: self.books[device].replaced > 0
+        )
         self.world.at(_LOOK_S, self._look)
         self.world.radio.on_segment = self._arrived
 
@@ -85,7 +89,7 @@ class Audit:
 
     def pair(self, shop: Shop) -> None:
         """With headquarters, while the shop's agent does not run; again where the keys were lost."""
-        self.receiver.import_bundle(shop.pair(self.secret.card("hq", None)), confirmed=True)
+        self.collector.receiver.import_bundle(shop.pair(self.secret.card("hq", None)), confirmed=True)
 
     # As it happens.
 
@@ -110,8 +114,7 @@ class Audit:
             times = sum(_is_of(entry.transaction, expected) for entry in entries)
             if times:
                 break
-        # What has no number of its own cannot be told from the next of the same amount.
-        if times == 0 or (times > 1 and expected.reference is not None):
+        if times == 0 or (times > 1 and is_known_again(expected)):
             words = f"{_words(expected)} said at {at:.0f} s stands {times} times in the ledger"
             self._fault(book.shop, words)
 
@@ -136,40 +139,13 @@ class Audit:
                 self._fault(book.shop, f"a chain value that was used stands in {path.name}")
 
     def _arrived(self, phone: str, deliver: SmsDeliver) -> None:
-        """A segment for headquarters, which joins them by the public library and opens what is whole."""
-        if not any(book.shop.plan.hq == phone for book in self.books.values()):
-            return
-        for event in self.reassembler.receive(deliver.oa, deliver, self.world.now):
-            if isinstance(event, Assembled):
-                self._open(event.data(), len(event.parts))
-
-    def _open(self, message: bytes, parts: int) -> None:
-        try:
-            self.receiver.open(message)
-            self.opened += 1
-        except DuplicateError:
-            return
-        except TagError as error:
-            # Of parts that came twice some combinations belong to no message; the right one is tried as well.
-            if parts == 1:
-                self.faults.append(f"{self.world.now:.0f} s: headquarters refused a message: {error}")
-        except CounterReusedError as error:
-            # What a device sealed before its store was put back and after it contradicts itself: the alarm is right.
-            opened = error.opened
-            if opened is None or not self.books[opened.device].replaced:
-                self.faults.append(f"{self.world.now:.0f} s: headquarters refused a message: {error}")
-            else:
-                self.contradicting.add((opened.binding, opened.counter))
-        except Refusal as error:
-            self.faults.append(f"{self.world.now:.0f} s: headquarters refused a message: {error}")
+        if any(book.shop.plan.hq == phone for book in self.books.values()):
+            self.collector.receive(deliver, self.world.now)
 
     def forged(self, octets: bytes) -> None:
         """Somebody else sends this to headquarters."""
-        try:
-            self.receiver.open(octets)
-        except Refusal:
-            return
-        self.faults.append(f"{self.world.now:.0f} s: headquarters opened a forged message")
+        if self.collector.opens(octets):
+            self._complain("headquarters opened a forged message")
 
     def texted(self, shop: Shop, words: str) -> None:
         """The network has this text for the shop's SIM."""
@@ -331,16 +307,19 @@ class Audit:
             self._fault(book.shop, f"the state takes {size} octets")
 
     def _check_counters(self) -> None:
-        """A counter was never used with different content."""
-        used: dict[tuple[bytes, int], str] = {}
+        """A counter was never used with different content.
+
+        Told by the first segment: the phone joins it with whatever it has under the same reference.
+        """
+        used: dict[tuple[bytes, int], bytes] = {}
         for phone in {book.shop.plan.hq for book in self.books.values()}:
             for shown in self.world.radio.handed_in.shown(phone):
                 if shown.data is None:
                     self.faults.append("something that is no sealed message was sent to headquarters")
                     continue
-                header = Header.decode(bytes.fromhex(shown.data))
-                before = used.setdefault((header.kid, header.counter), shown.data)
-                if before != shown.data:
+                first = split_data(bytes.fromhex(shown.data), 0, PORT)[0].ud
+                header = Header.decode(first)
+                if used.setdefault((header.kid, header.counter), first) != first:
                     self.faults.append(f"counter {header.counter} of {header.kid.hex()} was used twice")
 
     def _check_gaps(self) -> None:
@@ -353,15 +332,17 @@ class Audit:
             for header in [Header.decode(bytes.fromhex(shown.data))]
         }
         lost = len(self.world.radio.lost)
-        for pairing in self.receiver.pairings:
+        for pairing in self.collector.receiver.pairings:
             book = self.books[pairing.device]
             missing = [
                 counter
-                for first, last in self.receiver.gaps(pairing.keys.binding)
+                for first, last in self.collector.receiver.gaps(pairing.keys.binding)
                 for counter in range(first, last + 1)
             ]
             unsent = [counter for counter in missing if (pairing.keys.kid, counter) not in handed_in]
-            heard = sum((pairing.keys.binding, counter) in self.contradicting for counter in missing)
+            heard = sum(
+                (pairing.keys.binding, counter) in self.collector.contradicting for counter in missing
+            )
             if len(missing) - len(unsent) - heard > lost:
                 self._fault(
                     book.shop, f"headquarters misses {len(missing)} counters, the network lost {lost}"
@@ -384,7 +365,10 @@ class Audit:
         return {message.counter for message in messages if message.state in unsent}
 
     def _fault(self, shop: Shop, words: str) -> None:
-        self.faults.append(f"{self.world.now:.0f} s: {shop.plan.name}: {words}")
+        self._complain(f"{shop.plan.name}: {words}")
+
+    def _complain(self, words: str) -> None:
+        self.faults.append(f"{self.world.now:.0f} s: {words}")
 
 
 def _is_of(told: Transaction, said: Transaction) -> bool:

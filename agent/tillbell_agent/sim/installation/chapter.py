@@ -53,7 +53,7 @@ class Chapter:
 def ledger_faults(chapter: Chapter, entries: Sequence[Entry], zone: tzinfo) -> Iterator[str]:
     """``entries``: the whole ledger."""
     own = chapter.own(entries)
-    told = Counter(_identity(entry.transaction) for entry in own if entry.transaction.reference)
+    told = Counter(_identity(entry.transaction) for entry in own if is_known_again(entry.transaction))
     yield from (
         f"{identity} stands {times} times in the ledger" for identity, times in told.items() if times > 1
     )
@@ -148,6 +148,15 @@ def _delivered_faults(own: dict[int, Entry], told: set[int], messages: Sequence[
 def _day(entry: Entry, zone: tzinfo) -> _Day:
     assert entry.heard_at is not None
     return datetime.fromtimestamp(entry.heard_at, zone).date().isoformat(), entry.currency
+
+
+def is_known_again(told: Transaction) -> bool:
+    """Whether it can be told from the next one of the same amount.
+
+    A refusal with nothing but the till's number may be another try: a dialect that lost the line between cannot know.
+    """
+    of_terminal = told.rrn or told.stan or told.auth_code or told.terminal_time
+    return told.reference is not None and (told.kind is not Kind.DECLINED or of_terminal is not None)
 
 
 def _identity(told: Transaction) -> tuple[Kind, str | None, int | None, datetime | None]:

@@ -88,7 +88,7 @@ def run_seed(
             faults=audit.faults,
             sales=sum(till.printed for till in tills),
             texts=sum(len(world.radio.shown(owner)) for owner in {shop.plan.owner for shop in world.shops}),
-            opened=audit.opened,
+            opened=audit.collector.opened,
             unread=audit.unread,
             struck=struck,
             took_s=time.monotonic() - began,
