@@ -238,12 +238,14 @@ class Outbox:
         *,
         taken_at: int | None,
         now: int,
+        discharged_at: int | None = None,
         answer_open: bool = False,
     ) -> Reported | None:
         """A status report finds its segment (see ``SegmentRows.reported``), and that its message; None: nobody's."""
         found = self.segments.reported(
-            modem, mr, phone, outcome, taken_at=taken_at, now=now, answer_open=answer_open
-        )
+            modem, mr, phone, outcome,
+            taken_at=taken_at, now=now, discharged_at=discharged_at, answer_open=answer_open,
+        )  # fmt: skip
         return None if found is None else Reported(self.message(found[0]), of_this_try=found[1] >= 0)
 
     def claimed(self) -> list[Message]:

@@ -231,6 +231,7 @@ class Register:
         with transaction(self.connection):
             retention.clock_set(self.connection, by, was_trusted=was_trusted)
             self.inbox.clock_set(by, was_trusted=was_trusted)
+            self.outbox.segments.clock_set(by, was_trusted=was_trusted)
         self.outbox.revision += 1
 
     def keep_house(self, now: Moment, steady_s: float = math.inf) -> None:

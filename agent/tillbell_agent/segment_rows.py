@@ -5,6 +5,8 @@
 """
 
 import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from tillbell_agent.moment import EARLIEST_TRUSTED
@@ -14,6 +16,34 @@ _MOST_CANDIDATES = 16
 # A segment so long behind the service centre's time was sent after the message that a report is about; one that is
 # later still says only that a clock is wrong, for no report comes after a month.
 _CLOCKS_APART_S, _NO_REPORT_AFTER_S = 86_400, 40 * 86_400
+# Between handing a segment over and the service centre's taking it, with a network that takes its time.
+_TAKEN_WITHIN_S = 600
+
+
+@dataclass(frozen=True, slots=True)
+class _Clocks:
+    """When the service centre took a message, and by how much our clock may be ahead of its. ``taken_at`` None: not told.
+
+    ``measured``: by the last report whose segment was known by its reference; None: by none yet.
+    """
+
+    taken_at: int | None
+    ahead: tuple[int, ...] = (0,)
+    measured: int | None = None
+
+    def apart(self, at: int) -> int:
+        """Seconds from the service centre's time to a segment's; negative: the segment was before it."""
+        return min((at - ahead - (self.taken_at or 0) for ahead in self.ahead), key=abs)
+
+    def may_be(self, at: int) -> bool:
+        """A segment of this reference: only one sent long after it is another message's. So far off is a wrong clock."""
+        return self.taken_at is None or not _CLOCKS_APART_S < self.apart(at) <= _NO_REPORT_AFTER_S
+
+    def is_likely(self, at: int) -> bool:
+        """A segment without a reference has nothing but the time to be known by."""
+        if self.taken_at is None or self.measured is None:
+            return self.taken_at is None or abs(self.apart(at)) <= _CLOCKS_APART_S
+        return abs(at - self.measured - self.taken_at) <= _TAKEN_WITHIN_S
 
 
 class SegmentRows:
@@ -21,6 +51,16 @@ class SegmentRows:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._ahead: dict[str, int] = {}  # of the service centre's clock, as the last reports of a modem show
+
+    def clock_set(self, by: int, *, was_trusted: bool) -> None:
+        """The wall clock was set: segments whose answers are open are as old as before."""
+        self._ahead = {modem: ahead + by for modem, ahead in self._ahead.items()} if was_trusted else {}
+        dated = "1" if was_trusted else f"at < {EARLIEST_TRUSTED}"
+        shift = f"UPDATE segment SET at = max(0, at + ?) WHERE state = 'handed' AND {dated} AND "
+        self._connection.execute(shift + "part < 0", (by,))
+        unknown = "message_id IN (SELECT id FROM message WHERE state = 'unknown')"
+        self._connection.execute(shift + f"part >= 0 AND {unknown}", (by,))
 
     def hand_over(self, message_id: int, part: int, modem: str, now: int) -> None:
         """From here the outcome of a segment is open: to be durable before its last octet is written."""
@@ -89,15 +129,17 @@ class SegmentRows:
         *,
         taken_at: int | None,
         now: int,
+        discharged_at: int | None = None,
         answer_open: bool = False,
     ) -> tuple[int, int] | None:
         """A status report finds the segment that ``modem`` sent to ``phone`` under ``mr``; None: nobody's.
 
-        ``outcome`` is ``delivered`` or ``failed``. ``taken_at``: when the service centre took the message, by its clock;
-        ``mr`` has 8 bits and wraps, hence the segment nearest to that. A segment whose answer was lost has no ``mr``: the
-        report itself is its answer, unless a segment of an earlier try waits for one, or ``answer_open``: one that is
-        out now may be meant.
+        ``outcome`` is ``delivered`` or ``failed``. ``taken_at``, ``discharged_at``: when the service centre took the
+        message and when it was through with it, by its clock; ``mr`` has 8 bits and wraps, hence the segment nearest to
+        that. A segment whose answer was lost has no ``mr``: a report about a message that was taken at just that time is
+        its answer, unless a segment of an earlier try waits for one, or ``answer_open``: one that is out now may be meant.
         """
+        clocks = self._clocks(modem, taken_at, discharged_at, now)
         joined = (
             "SELECT s.message_id, s.part, s.at FROM segment s CROSS JOIN message m ON m.id = s.message_id"
         )
@@ -105,38 +147,53 @@ class SegmentRows:
             f"{joined} WHERE s.modem = ? AND s.mr = ? AND s.state = 'sent' AND m.phone = ?"
             " ORDER BY s.at DESC, s.message_id DESC",
             (modem, mr, phone),
-            taken_at,
+            clocks,
+            clocks.may_be,
         )
+        if found is not None and clocks.taken_at is not None:
+            self._ahead[modem] = found[2] - clocks.taken_at
         if found is None and not answer_open:
             found = self._nearest(
                 f"{joined} WHERE s.part < 0 AND s.state = 'handed' AND s.modem = ? AND m.phone = ?"
                 " AND m.expires_at > ? ORDER BY s.at, s.message_id",
                 (modem, phone, now),
-                taken_at,
+                clocks,
+                clocks.is_likely,
             ) or self._nearest(
                 "SELECT s.message_id, s.part, s.at FROM message m CROSS JOIN segment s ON s.message_id = m.id"
                 " WHERE m.state = 'unknown' AND m.phone = ? AND s.part >= 0 AND s.modem = ? AND s.state = 'handed'"
                 " ORDER BY m.id DESC, s.at DESC",
                 (phone, modem),
-                taken_at,
+                clocks,
+                clocks.is_likely,
             )
         if found is None:
             return None
         self._connection.execute(
-            "UPDATE segment SET state = ? WHERE message_id = ? AND part = ?", (outcome, *found)
+            "UPDATE segment SET state = ? WHERE message_id = ? AND part = ?", (outcome, *found[:2])
         )
-        return found
+        return found[:2]
 
-    def _nearest(self, query: str, values: tuple[Any, ...], taken_at: int | None) -> tuple[int, int] | None:
-        """(message, part) whose time is nearest to the service centre's, else the first; never one sent long after it.
+    def _clocks(self, modem: str, taken_at: int | None, discharged_at: int | None, now: int) -> _Clocks:
+        """Our clock may be right, or as far ahead as a report shows that comes at once, or as the last one has shown."""
+        if taken_at is None or taken_at < EARLIEST_TRUSTED:
+            return _Clocks(None)
+        measured = self._ahead.get(modem)
+        ahead = (0, None if discharged_at is None else now - discharged_at, measured)
+        return _Clocks(taken_at, tuple(each for each in ahead if each is not None), measured)
 
-        Service centres' clocks are off by hours where their zone is wrong, so only days tell that it is another's.
+    def _nearest(
+        self, query: str, values: tuple[Any, ...], clocks: _Clocks, may_be: Callable[[int], bool]
+    ) -> tuple[int, int, int] | None:
+        """(message, part, time) of the row whose time is nearest to the service centre's, else the first.
+
+        Service centres' clocks are off by hours where their zone is wrong, and ours by days where nobody set it.
         """
         rows = self._connection.execute(f"{query} LIMIT {_MOST_CANDIDATES}", values).fetchall()
-        if taken_at is not None and taken_at >= EARLIEST_TRUSTED:
-            rows = [row for row in rows if not _CLOCKS_APART_S < row[2] - taken_at <= _NO_REPORT_AFTER_S]
-            rows.sort(key=lambda row: abs(row[2] - taken_at))  # of equals the first stays first
-        return (int(rows[0][0]), int(rows[0][1])) if rows else None
+        rows = [row for row in rows if may_be(row[2])]
+        if clocks.taken_at is not None:
+            rows.sort(key=lambda row: abs(clocks.apart(row[2])))  # of equals the first stays first
+        return (int(rows[0][0]), int(rows[0][1]), int(rows[0][2])) if rows else None
 
     def known(self, message_id: int) -> tuple[int, int]:
         """(segments handed over in this try, those of them not reported as delivered)."""

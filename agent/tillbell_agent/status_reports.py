@@ -11,6 +11,7 @@ from tillbell_agent.segments import message_and_part, split
 from tillbell_agent.shell.log import Log
 from tillbell_protocol.errors import ProtocolError
 from tillbell_protocol.sms.status import Outcome
+from tillbell_protocol.sms.timestamp import Timestamp
 from tillbell_protocol.sms.tpdu import SmsStatusReport, decode_tpdu
 
 # Reports that came before their segment's answer; one segment is open at a time.
@@ -48,14 +49,14 @@ class StatusReports:
             return  # the service centre still tries, or does not tell
         is_early = answer_open and len(self._early) < _MOST_EARLY
         word = "delivered" if report.outcome() is Outcome.DELIVERED else "failed"
-        taken_at = report.scts.moment()
         reported = self._register.outbox.report(
             self._modem,
             report.mr,
             report.ra.text(),
             word,
-            taken_at=None if taken_at is None else int(taken_at.timestamp()),
+            taken_at=_unix(report.scts),
             now=moment.unix,
+            discharged_at=_unix(report.dt),
             answer_open=is_early,
         )
         if reported is None and is_early:
@@ -104,3 +105,8 @@ class StatusReports:
         parts = None if message.body is None else len(split(message))
         known, undelivered = self._register.outbox.segments.known(message.id)
         return not undelivered and (parts is None or known == parts)
+
+
+def _unix(stamp: Timestamp) -> int | None:
+    moment = stamp.moment()
+    return None if moment is None else int(moment.timestamp())

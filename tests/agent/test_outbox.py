@@ -221,6 +221,47 @@ def test_a_report_about_what_was_taken_days_ago_is_not_about_todays_message(outb
     assert outbox.report("sim1", 5, OWNER, "failed", taken_at=unset, now=NOON + 60) is not None
 
 
+def test_a_report_finds_its_segment_where_our_clock_is_days_ahead(outbox: Outbox) -> None:
+    ahead = 3 * DAY
+    lost = unanswered(outbox)
+    message_id = sent(outbox, mr=5, at=NOON + ahead)
+    times = {"taken_at": NOON - 4, "discharged_at": NOON, "now": NOON + ahead}
+    found = outbox.report("sim1", 5, OWNER, "delivered", **times)
+    assert found is not None
+    assert found.message.id == message_id
+    assert outbox.segments.open(lost) == {0}
+    assert outbox.report("sim1", 5, OWNER, "delivered", **times) is None, "said twice"
+    assert outbox.segments.open(lost) == {0}
+
+
+def test_a_lost_answer_is_found_by_its_time_once_the_clocks_are_compared(outbox: Outbox) -> None:
+    ahead = 8 * 3600  # the service centre's zone is wrong
+    sent(outbox, mr=5, at=NOON)
+    assert outbox.report("sim1", 5, OWNER, "delivered", taken_at=NOON - ahead, now=NOON) is not None
+    lost = unanswered(outbox)
+    hours_before, just_then = NOON - ahead - 3600, NOON - ahead + 30
+    assert outbox.report("sim1", 44, OWNER, "delivered", taken_at=hours_before, now=NOON) is None
+    found = outbox.report("sim1", 44, OWNER, "delivered", taken_at=just_then, now=NOON)
+    assert found is not None
+    assert found.message.id == lost
+
+
+def test_a_lost_answer_is_not_that_of_a_report_of_another_day(outbox: Outbox) -> None:
+    unanswered(outbox)
+    assert outbox.report("sim1", 44, OWNER, "delivered", taken_at=NOON + 2 * DAY, now=NOON + 2 * DAY) is None
+
+
+def test_a_clock_that_is_set_changes_nothing_for_an_answer_that_is_lost(outbox: Outbox) -> None:
+    sent(outbox, mr=5, at=NOON)
+    assert outbox.report("sim1", 5, OWNER, "delivered", taken_at=NOON, now=NOON) is not None
+    lost = unanswered(outbox)
+    outbox.segments.clock_set(3 * DAY, was_trusted=True)
+    assert outbox.report("sim1", 44, OWNER, "delivered", taken_at=NOON + 3600, now=NOON + 3 * DAY) is None
+    found = outbox.report("sim1", 44, OWNER, "delivered", taken_at=NOON, now=NOON + 3 * DAY)
+    assert found is not None
+    assert found.message.id == lost
+
+
 def test_a_try_that_was_refused_waits_for_no_report(outbox: Outbox) -> None:
     refused = outbox.put(TEXT, NOON)
     take(outbox)
