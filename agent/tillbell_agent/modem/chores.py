@@ -17,6 +17,9 @@ from tillbell_agent.modem.traffic import forget_message, heartbeat, read_message
 
 # After coming up, sales go first; the storage is swept when the line has been free for a moment.
 SWEEP_AFTER_S = 2.0
+# A modem forgets to announce one message among several: behind an announced one it is looked for so soon, though no
+# oftener than that. Its parts then meet within the time that a reassembly waits behind a whole message.
+SWEEP_BEHIND_S, SWEEP_BEHIND_AGAIN_S = 60.0, 300.0
 # Announced messages that wait to be read, and read ones that wait to be deleted: more than a SIM holds. What does not
 # fit stays in the modem and is found by the next sweep.
 MAX_WAITING = 256
@@ -36,6 +39,7 @@ class Chores:
         self._settings = settings
         self._heartbeat_at = now + settings.heartbeat_s
         self._sweep_at: float | None = None
+        self._swept_at = now
         self._sample_at = now
         self._credit_at = now if settings.credit_code else None
         self._question_at = now
@@ -72,6 +76,9 @@ class Chores:
             self._to_read.append(StoredAt(values[0], int(values[1])))
         else:
             self.sweep_at(now + SWEEP_AFTER_S)
+        if text.startswith("+CMTI") and self._sweep_at is not None and not self._facts.endless_listings:
+            behind = max(now + SWEEP_BEHIND_S, self._swept_at + SWEEP_BEHIND_AGAIN_S)
+            self.sweep_at(min(self._sweep_at, behind))
         return True
 
     def forget(self, stored: StoredAt) -> None:
@@ -115,7 +122,7 @@ class Chores:
             self._ussd_open = False
             return end_ussd()
         if self._sweep_at is not None and now >= self._sweep_at:
-            self._sweep_at = now + self._facts.profile.sweep_s
+            self._swept_at, self._sweep_at = now, now + self._facts.profile.sweep_s
             return sweep(self._facts)
         if now >= self._heartbeat_at:
             return heartbeat(self._facts)

@@ -4,13 +4,15 @@ from datetime import UTC, datetime
 
 import pytest
 
+from tillbell_agent.modem.chores import SWEEP_BEHIND_AGAIN_S, SWEEP_BEHIND_S
 from tillbell_agent.modem.events import MessageReceived, StatusReportReceived, StoredAt
 from tillbell_agent.modem.facts import ModemSettings
 from tillbell_agent.modem.session import Session
+from tillbell_agent.modem.traffic import STORAGES
 from tillbell_agent.sim.modem import ModemMachine
 from tillbell_agent.sim.modem_faults import Fault
 from tillbell_agent.sim.modem_rig import Rig, perfect
-from tillbell_agent.sim.network import Network
+from tillbell_agent.sim.network import Network, Record
 from tillbell_protocol.sms.address import Address
 from tillbell_protocol.sms.dcs import Dcs
 from tillbell_protocol.sms.gsm7 import to_septets
@@ -37,6 +39,10 @@ def told(made: Rig) -> list[tuple[str, StoredAt | None]]:
         for event in made.events
         if isinstance(event, MessageReceived)
     ]
+
+
+def listings(made: Rig) -> list[Record]:
+    return [each for each in made.records if each["ev"] == "cmd" and each["line"].startswith("AT+CMGL")]
 
 
 def test_leftovers_in_every_storage_are_told_and_can_be_forgotten() -> None:
@@ -74,6 +80,34 @@ def test_the_storage_that_the_announcement_names_is_read_and_emptied(name: str) 
     made.machine.deliver_text("+8613700000001", "the next one", made.now)
     made.run(5)
     assert [text for text, _ in told(made)] == ["here", "the next one"]
+
+
+def test_what_is_not_announced_among_others_is_found_within_minutes() -> None:
+    made = rig()
+    assert made.run_until_ready()
+    made.run(10)
+    stores = made.machine.commands.storages.stores
+    for _ in range(3):
+        stores["SM"].put(deliver("silent"))
+        made.machine.deliver_text("+8613700000001", "announced", made.now)
+        made.run(SWEEP_BEHIND_AGAIN_S + SWEEP_BEHIND_S)
+        assert sorted(text for text, _ in told(made)) == ["announced", "silent"]
+        for _, stored in told(made):
+            made.session.forget(stored, made.now)
+        made.run(5)
+        made.events.clear()
+
+
+def test_announcements_by_the_minute_do_not_bring_a_sweep_each() -> None:
+    made = rig()
+    assert made.run_until_ready()
+    made.run(400)
+    before = len(listings(made))
+    for _ in range(20):
+        made.machine.deliver_text("+8613700000001", "again", made.now)
+        made.run(60)
+    sweeps = (len(listings(made)) - before) / len(STORAGES)
+    assert 2 <= sweeps <= 5
 
 
 def test_one_memory_with_two_names_tells_its_messages_once() -> None:

@@ -55,7 +55,7 @@ class Book:
     replaced: int = 0
     chains: list[bytes] = field(default_factory=list)
     least_tries: int = 3
-    texted: list[str] = field(default_factory=list)
+    texted: list[tuple[str, bool]] = field(default_factory=list)
     able_at: list[float] = field(default_factory=list)  # looked every _LOOK_S: it could send then
     chapter: Chapter = field(default_factory=Chapter)
     unsent: set[int | None] = field(default_factory=set)
@@ -147,9 +147,9 @@ class Audit:
         if self.collector.opens(octets):
             self._complain("headquarters opened a forged message")
 
-    def texted(self, shop: Shop, words: str) -> None:
+    def texted(self, shop: Shop, words: str, *, behind_forged: bool) -> None:
         """The network has this text for the shop's SIM."""
-        self.books[shop.plan.name].texted.append(words)
+        self.books[shop.plan.name].texted.append((words, behind_forged))
 
     def plant(self, chance: random.Random) -> str:
         """A card number (of no bank) that must be found nowhere afterwards."""
@@ -261,9 +261,11 @@ class Audit:
             if states[state]:
                 self._fault(book.shop, f"{states[state]} messages are still {state.value}")
         self._check_secrets(book)
-        read = {received.text for received in register.inbox.recent(_ALL)}
-        for words in book.texted:
-            if words not in read:
+        read = [received.text or "" for received in register.inbox.recent(_ALL)]
+        for words, behind_forged in book.texted:
+            # A part that its modem hid for hours finds its partner gone with the forged one, and is shown by itself.
+            shown = behind_forged and any(words[:20] in text for text in read)
+            if words not in read and not shown:
                 self._fault(book.shop, f"a text to the shop was never read whole: {words[:20]}")
 
     def _close_chapter(self, book: Book) -> None:

@@ -222,12 +222,13 @@ def _text_to_the_shop(scene: Scene) -> None:
     receiving, now, reference = scene.shop.machine.receiving, scene.world.now, scene.chance.randrange(256)
     words = f"order {scene.chance.randrange(10**9)} " + "on its way " * 16
     parts = split_text(words, reference)
-    if scene.chance.random() < 0.5:
+    behind_forged = scene.chance.random() < 0.5
+    if behind_forged:
         parts = [split_text("x" * len(words), reference)[0], *parts]
     for part in parts:
         origin, scts = Address.from_text("+8613300133000"), scene.world.radio.timestamp(now)
         receiving.deliver(SmsDeliver(origin, 0, part.dcs, scts, part.udh, part.ud).encode(), now)
-    scene.audit.texted(scene.shop, words)
+    scene.audit.texted(scene.shop, words, behind_forged=behind_forged)
 
 
 @kind("sms_forged", 1.0)
