@@ -216,7 +216,11 @@ class Courier:
         for _ in range(_MOST_ENDED_AT_ONCE):
             if self._ahead is not None or (reserved := self._reserve(now, moment)) is None:
                 return
-            self._ahead = self._made_ready(reserved, moment)
+            try:
+                self._ahead = self._made_ready(reserved, moment)
+            except Exception:  # the store cannot be read: to be reserved again
+                self._outbox.release(reserved.id)
+                raise
 
     def _is_stale(self, journey: Journey, moment: Moment) -> bool:
         """Whether the clock may have been set since it was made ready, or its time is over."""
