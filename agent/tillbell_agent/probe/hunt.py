@@ -35,6 +35,7 @@ _DIRTY = 0.12  # the format or the speed is wrong
 _OPINIONS = 2
 _STALE_S = 0.04  # what an adapter hands over so soon after a change it may have heard before
 _PARITY_FROM, _PARITY_TO = 0.05, 0.6
+_SEVEN, _ENOUGH_FOR_SEVEN = 0.55, 40  # of the octets with the highest bit; so many octets
 _WRONG_PARITY, _HALF = 0.15, 0.5  # of the characters
 _SILENCE_S = 8.0  # on a port that counts no errors, and may drop what came wrongly
 _REST_TEST_S = 20.0  # for the format that is one bit too long
@@ -233,8 +234,15 @@ class Hunt:
         again = [] if sure or self._sounds_like_parity() else [Setting(SPEEDS[0])]
         slower = [Setting(speed) for speed in SPEEDS if self._believed and speed < believed]
         formats = [Setting(believed, *form) for form in _FORMATS]
-        options = [*again, *formats, *slower, *map(Setting, SPEEDS)]
+        seven = [Setting(believed, 7)] if self._sounds_like_seven_bits(believed) else []
+        options = [*seven, *again, *formats, *slower, *map(Setting, SPEEDS)]
         return self._best([each for each in options if each != self.setting]) or self.setting
+
+    def _sounds_like_seven_bits(self, speed: int) -> bool:
+        """Of seven bits without parity the stop bit is heard as an eighth, a 1, until the receiver has lost its place."""
+        heard = self._hearings.get(Setting(speed))
+        share = None if heard is None else heard.all
+        return share is not None and share.octets >= _ENOUGH_FOR_SEVEN and share.high > _SEVEN * share.octets
 
     def _sounds_like_parity(self) -> bool:
         """Whether about every second stop bit was missing: at a wrong speed most are."""
