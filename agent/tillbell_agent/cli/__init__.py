@@ -37,6 +37,7 @@ VERBS = {
     "pdu": "explain an SMS TPDU",
     "capture": "record a terminal's line for support, without card numbers",
     "replay": "what a dialect makes of a recorded line",
+    "receipt-lab": "how recorded receipts are read, line by line",
     "sim pos": "a simulated terminal and till",
     "sim modem": "a simulated GSM modem with its network",
 }

@@ -4,22 +4,21 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from tillbell_agent.capture.evidence import evidence
-from tillbell_agent.capture.recording import Recording, RecordingError, read_recording, speaker
+from tillbell_agent.capture.recording import Recording
 from tillbell_agent.capture.replaying import Account, Heard, event_json, replay
-from tillbell_agent.cli.common import add_json, money, print_table, read_config
-from tillbell_agent.cli.errors import NOT_WELL, OK, USAGE, CliError
-from tillbell_agent.config import Config, SourceConfig, dialect_settings
+from tillbell_agent.cli.common import add_json, money, print_table
+from tillbell_agent.cli.errors import NOT_WELL, OK
+from tillbell_agent.cli.recorded import Shop, add_file, recording_of, settings_of, shop_of, wrong_setting
 from tillbell_agent.notify.text import TextContext, render
 from tillbell_agent.pos.dialect import Line, TransactionCompleted
 from tillbell_agent.pos.registry import DIALECTS, make_dialect
-from tillbell_agent.pos.settings import DATE_ORDERS, DECIMALS, DialectSettings, SettingsError
+from tillbell_agent.pos.settings import DialectSettings, SettingsError
 from tillbell_protocol.event import MONEY_SIGN
 
 HELP = """Feed a recorded line to a dialect, with its times, and print every event.
@@ -27,48 +26,20 @@ HELP = """Feed a recorded line to a dialect, with its times, and print every eve
 FILE is a capture, a session ([{"t_ms", "dir", "hex"}]) or octets as they were heard. Without --dialect every dialect is
 tried, and a table says what each made of it. Nothing is sent and nothing is stored."""
 
-_SETTINGS = ("encoding", "currency", "idle_s", "decimal", "date_order", "printer", "layout")
 _MOST_SPANS = 10
 _ANY_CODE = "000000"
 
 
-@dataclass(frozen=True, slots=True)
-class _Shop:
-    """A configuration and its source that the recording is taken for."""
-
-    config: Config
-    source: SourceConfig
-
-
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, metavar="FILE")
+    add_file(parser, "show what this configuration would send, too")
     parser.add_argument("--dialect", metavar="NAME", help=f"one of {', '.join(sorted(DIALECTS))}")
-    parser.add_argument("--encoding", help="of printed text (default: gb18030)")
-    parser.add_argument("--currency", help="ISO 4217, for amounts without one (default: CNY)")
     parser.add_argument("--layout", help="a variant of the dialect (default: auto)")
-    parser.add_argument("--spec", type=Path, metavar="FILE", help="a field specification")
-    parser.add_argument(
-        "--idle-s", type=float, metavar="SECONDS", help="silence that ends a print job (default: 3)"
-    )
-    parser.add_argument("--decimal", choices=DECIMALS, help="the decimal separator")
-    parser.add_argument("--date-order", choices=DATE_ORDERS, help="of printed dates")
-    parser.add_argument("--printer", help="a family of printers (default: epson)")
     parser.add_argument(
         "--date",
         type=date.fromisoformat,
         metavar="YYYY-MM-DD",
         help="the day it was recorded (default: as the file says)",
     )
-    parser.add_argument(
-        "--line",
-        choices=["terminal", "till"],
-        default="terminal",
-        help="who says plain octets (default: terminal)",
-    )
-    parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="show what this configuration would send, too"
-    )
-    parser.add_argument("--source", metavar="NAME", help="which [[source]] of it (default: the only one)")
     add_json(parser)
     parser.epilog = """example:
   tillbell replay terminal.capture
@@ -79,9 +50,9 @@ Exit code 0: something was recognised. 1: nothing was."""
 
 
 def run(args: argparse.Namespace) -> int:
-    recording = _recording(args)
-    shop = _shop(args)
-    settings = _settings(args, shop)
+    recording = recording_of(args)
+    shop = shop_of(args)
+    settings = settings_of(args, shop)
     name = args.dialect or (shop.source.dialect if shop else None)
     if name is None:
         return _try_all(args, recording, settings)
@@ -94,59 +65,15 @@ def run(args: argparse.Namespace) -> int:
     return OK if heard or account.ignored else NOT_WELL
 
 
-def _recording(args: argparse.Namespace) -> Recording:
-    try:
-        return read_recording(args.file.read_bytes(), speaker(args.line))
-    except OSError as error:
-        raise CliError(
-            f"cannot read {args.file}: {error.strerror}. Name a file that tillbell capture made", USAGE
-        ) from error
-    except RecordingError as error:
-        raise CliError(f"{args.file}: {error}. Is it a file that tillbell capture made?", USAGE) from error
-
-
-def _shop(args: argparse.Namespace) -> _Shop | None:
-    if args.config is None:
-        if args.source:
-            raise CliError("--source names a source of a configuration. Give --config FILE, too", USAGE)
-        return None
-    config = read_config(args.config)
-    names = [source.name for source in config.sources]
-    wanted = args.source or (names[0] if len(names) == 1 else None)
-    source = next((each for each in config.sources if each.name == wanted), None)
-    if source is None:
-        which = f"no source {wanted!r}" if wanted else "several sources, or none"
-        raise CliError(
-            f"{args.config}: {which}. Name one with --source: {', '.join(names) or 'there is none'}", USAGE
-        )
-    return _Shop(config, source)
-
-
-def _settings(args: argparse.Namespace, shop: _Shop | None) -> DialectSettings:
-    """The source's, or the defaults, changed by what was given."""
-    given: dict[str, Any] = {
-        name: getattr(args, name) for name in _SETTINGS if getattr(args, name) is not None
-    }
-    try:
-        if args.spec is not None:
-            given["spec"] = args.spec.read_text("utf-8")
-        base = dialect_settings(shop.source, shop.config.device) if shop else DialectSettings()
-        return replace(base, **given)
-    except (OSError, UnicodeDecodeError) as error:
-        raise CliError(f"--spec {args.spec}: {error}", USAGE) from error
-    except SettingsError as error:
-        raise CliError(f"--{error.field.replace('_', '-')}: {error.why}", USAGE) from error
-
-
 def _replay(name: str, settings: DialectSettings, recording: Recording) -> Iterator[Heard]:
     try:
         dialect = make_dialect(name, settings)
     except SettingsError as error:
-        raise CliError(f"--{error.field.replace('_', '-')}: {error.why}", USAGE) from error
+        raise wrong_setting(error) from error
     return replay(dialect, recording.steps)
 
 
-def _began(args: argparse.Namespace, recording: Recording, shop: _Shop | None) -> datetime:
+def _began(args: argparse.Namespace, recording: Recording, shop: Shop | None) -> datetime:
     """The shop's local time at the recording's beginning, as far as anybody can tell."""
     if args.date is not None:
         return datetime.combine(args.date, time(12))
@@ -160,7 +87,7 @@ def _began(args: argparse.Namespace, recording: Recording, shop: _Shop | None) -
 
 
 def _notices(
-    shop: _Shop, heard: list[Heard], settings: DialectSettings, began: datetime
+    shop: Shop, heard: list[Heard], settings: DialectSettings, began: datetime
 ) -> list[list[dict[str, Any]]]:
     """For each event, who would be told what, and why not."""
     device, told, seq = shop.config.device, [], 0

@@ -61,7 +61,9 @@ UNKNOWN_ON_ONE_LINE = (
     "A printer has one line. What is not printed is not known: a slip without a label for its amount is told without "
     "one, and a payment for which nothing is printed is not heard."
 )
-LAYOUTS: Mapping[str, str] = {"auto": "labels and titles decide; a shop's own words are added with labels"}
+LAYOUTS: Mapping[str, str] = {
+    "auto": "labels and titles decide; a shop's own words are added with labels or a profile (spec)"
+}
 LINE_DEFAULTS = "9600 8N1; 19200, 38400 and 115200 are as common"
 
 MAX_LINE_OCTETS = 512  # the widest printers have 80 columns, of at most four octets in any encoding
@@ -87,7 +89,8 @@ _OnToken = Callable[[Token], list[DialectEvent] | None]
 class EscPos:
     """One printer's line. A ``Dialect``."""
 
-    def __init__(self, settings: DialectSettings) -> None:
+    def __init__(self, settings: DialectSettings, reader: ReceiptReader | None = None) -> None:
+        """``reader``: what the jobs are read with; made of ``settings`` where None is given."""
         if settings.layout not in LAYOUTS:
             raise unknown_name("layout", settings.layout, LAYOUTS)
         printer = PRINTERS[settings.printer]
@@ -95,7 +98,7 @@ class EscPos:
         self._styles = printer.styles
         self._tokenizer = EscPosTokenizer(printer)
         self._decoder = TextDecoder(settings.encoding, printer.pages)
-        self._reader = ReceiptReader(settings)
+        self._reader = reader or ReceiptReader(settings)
         self._paper = Paper()
         self._line = bytearray()  # octets of this line in the present encoding
         self._line_text = ""  # the stretches before it

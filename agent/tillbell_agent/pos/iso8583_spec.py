@@ -128,15 +128,11 @@ def read_specification(text: str) -> Specification:
     try:
         merge(data, places, "spec", text)
     except ConfigError as error:
-        raise _wrong(error.problems) from None
+        raise SpecError.of(error.problems) from None
     found = _specification(Table(places, (), data), places)
     if places.problems:
-        raise _wrong(places.problems)
+        raise SpecError.of(places.problems)
     return found
-
-
-def _wrong(problems: Any) -> SpecError:
-    return SpecError([(problem.line, problem.message) for problem in sorted(problems, key=lambda p: p.line)])
 
 
 def _specification(top: Table, places: Places) -> Specification:

@@ -244,14 +244,18 @@ class ReceiptLabels:
         return replace(self, **changed)
 
 
+def trouble_with(word: str) -> str | None:
+    """Why a word can be no label; None: it can."""
+    if any(character.isalpha() for character in word) and len(word) <= _MAX_WORD:
+        return None
+    return f"{word!r} is not a label: letters, at most {_MAX_WORD} characters"
+
+
 def _checked(name: str, words: Sequence[str]) -> list[str]:
     if isinstance(words, str) or not all(isinstance(word, str) for word in words):
         raise SettingsError(f"labels.{name}", "is not a list of texts")
-    for word in words:
-        if not any(character.isalpha() for character in word) or len(word) > _MAX_WORD:
-            raise SettingsError(
-                f"labels.{name}", f"{word!r} is not a label: letters, at most {_MAX_WORD} characters"
-            )
+    for why in filter(None, map(trouble_with, words)):
+        raise SettingsError(f"labels.{name}", why)
     return list(words)
 
 

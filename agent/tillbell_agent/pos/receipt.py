@@ -8,13 +8,15 @@ of unknown amount, a till receipt without a total is no transaction.
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from tillbell_agent.pos.dialect import DialectEvent, Ignored, SettlementHeard, TransactionCompleted
-from tillbell_agent.pos.fields import MASKED_CARD, FieldFinder, Labelled, normal_line
+from tillbell_agent.pos.fields import MASKED_CARD, FieldFinder, Labelled, LineShape, normal_line
 from tillbell_agent.pos.identity import identity, key_of
 from tillbell_agent.pos.labels import BUILT_IN, ReceiptLabels
 from tillbell_agent.pos.money import PrintedAmount, exponent, read_amount
 from tillbell_agent.pos.printed_time import PrintedTime, find_time, tells_time
+from tillbell_agent.pos.receipt_profile import read_profile
 from tillbell_agent.pos.settings import DialectSettings
 from tillbell_protocol.event import Kind, Settlement, Transaction
 from tillbell_protocol.pan import TruncatedPan, scrub, scrub_merchant_id
@@ -66,6 +68,17 @@ class _Chosen:
     row: int
 
 
+class ReadRow(NamedTuple):
+    """One line and what was recognised there. ``is_amount``: the amount that counts is its; ``time``: it tells one."""
+
+    line: str
+    labelled: tuple[Labelled, ...]
+    titles: frozenset[str]
+    is_amount: bool
+    time: bool
+    shape: LineShape
+
+
 @lru_cache(maxsize=4)
 def _finder(labels: ReceiptLabels) -> FieldFinder:
     """One finder for all sources with the same labels: its trees of words take half a megabyte and 20 ms."""
@@ -76,7 +89,8 @@ class ReceiptReader:
     """Reads the jobs of one source. Build it once: it compiles the words of ``settings``."""
 
     def __init__(self, settings: DialectSettings) -> None:
-        self._finder = _finder(BUILT_IN.extended(settings.labels))
+        profile = read_profile(settings.spec) if settings.spec else {}
+        self._finder = _finder(BUILT_IN.extended(profile).extended(settings.labels))
         self._settings = settings
 
     def read(self, printed: list[str]) -> DialectEvent | None:
@@ -84,7 +98,10 @@ class ReceiptReader:
         lines = [line for line in map(normal_line, printed) if line]
         if not lines:
             return None
-        receipt = _Receipt(lines, self._finder, self._settings)
+        return self._told(Receipt(lines, self._finder, self._settings))
+
+    def _told(self, receipt: "Receipt") -> DialectEvent:
+        """A reader that explains itself looks at ``receipt`` here."""
         return receipt.settlement() or receipt.refused() or receipt.transaction()
 
     def copy_content(self, printed: list[str]) -> tuple[bool, int]:
@@ -97,7 +114,7 @@ class ReceiptReader:
         return len(plain) < len(lines), hash(tuple(plain))
 
 
-class _Receipt:
+class Receipt:
     """One job while it is read."""
 
     def __init__(self, lines: list[str], finder: FieldFinder, settings: DialectSettings) -> None:
@@ -109,6 +126,26 @@ class _Receipt:
             self._fields.setdefault(item.field, []).append(item)
         self._named = frozenset().union(*self._titles)
         self._first_price = next((at for at, shape in enumerate(self._shapes) if shape.priced), len(lines))
+
+    def rows(self) -> list[ReadRow]:
+        """What was recognised in each line."""
+        chosen = self._chosen()
+        items = [item for found in self._fields.values() for item in found]
+        return [
+            ReadRow(
+                line,
+                tuple(
+                    sorted(
+                        (item for item in items if item.row == row), key=lambda item: line.find(item.label)
+                    )
+                ),
+                self._titles[row],
+                chosen is not None and chosen.row == row,
+                tells_time(line, self._labels_in(row), self._finder.unknown),
+                self._shapes[row],
+            )
+            for row, line in enumerate(self._lines)
+        ]
 
     def refused(self) -> Ignored | None:
         """Why this job can be no new transaction, by its titles alone."""

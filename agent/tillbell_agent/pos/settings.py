@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from tillbell_agent.pos.escpos_commands import PRINTERS
 from tillbell_agent.spelling import nearest
@@ -23,6 +24,11 @@ class SpecError(SettingsError):
     def __init__(self, problems: Sequence[tuple[int, str]]) -> None:
         super().__init__("spec", "; ".join(f"line {line}: {why}" for line, why in problems))
         self.problems = tuple(problems)
+
+    @classmethod
+    def of(cls, problems: Iterable[Any]) -> "SpecError":
+        """From a reader's problems, each with ``line`` and ``message``; one at least."""
+        return cls([(each.line, each.message) for each in sorted(problems, key=lambda each: each.line)])
 
 
 def unknown_name(field: str, name: str, known: Iterable[str]) -> SettingsError:
@@ -53,7 +59,7 @@ class DialectSettings:
     without a currency of their own. ``idle_s``: silence that ends a job. ``labels``: words of this shop's receipts
     beside the built-in ones, ``{"total": ["应付"]}``. ``decimal``: the decimal separator, or "auto" (see ``money``).
     ``date_order``: of dates in figures, or "auto" (see ``printed_time``). ``printer``: a family of ``PRINTERS``.
-    ``layout``: a variant of the dialect, by the dialect's own names, or "auto". ``spec``: a field specification (TOML).
+    ``layout``: a variant of the dialect, by the dialect's own names, or "auto". ``spec``: a field specification, or a receipt profile (TOML).
     """
 
     encoding: str = "gb18030"
