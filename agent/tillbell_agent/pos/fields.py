@@ -36,6 +36,24 @@ _SALES_PRICE = re.compile(r"(?<![\d.,vV])\d+(?:[.,']\d{3})*[.,]\d\d(?![\d.,])") 
 MASKED_CARD = re.compile(
     r"(?<![\w*#•·])(?:\d{4,8}[ -]?)?[*#•·xX]{2,}(?:[ -][*#•·xX]{2,})*[ -]?(?P<tail>\d{4})(?![\d*#•·\ufffd]|[ -]?[*#•·]{2})"
 )
+# NFKC would make digits of these. A raised one may be a damaged digit, so what it stands in is no number; a numbered
+# item's number is not a part of what follows it.
+_RAISED = (
+    *range(0xB2, 0xB4),
+    0xB9,
+    *range(0xBC, 0xBF),
+    *range(0x2070, 0x208A),
+    *range(0x2150, 0x2160),
+    0x2189,
+)
+_ENUMERATED = (
+    *range(0x2460, 0x249C),
+    0x24EA,
+    *range(0x3251, 0x3260),
+    *range(0x32B1, 0x32CC),
+    *range(0x1F100, 0x1F10B),
+)
+_NO_DIGITS = dict.fromkeys(_RAISED, "\ufffd") | dict.fromkeys(_ENUMERATED, " ")
 _ANY_DIGIT = re.compile(r"\d")
 _MAX_SHAPES = 512  # of some hundred octets each
 _TO_SHAPE = bytes.maketrans(b"023456789", b"1" * 9)
@@ -71,7 +89,7 @@ def normal_line(text: str) -> str:
 
     Wider gaps mean no more than two spaces do, and patterns that try each of their places would take minutes.
     """
-    text = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    text = text if text.isascii() else unicodedata.normalize("NFKC", text.translate(_NO_DIGITS))
     return _WIDE_GAP.sub("  ", text.strip())
 
 

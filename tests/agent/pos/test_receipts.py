@@ -188,6 +188,17 @@ def test_card_slip_with_an_unreadable_amount_is_unknown_and_never_zero(amount: s
     assert transaction.receipt_no == "000012"
 
 
+@pytest.mark.parametrize("amount", ["4²50.54", "42½0.54", "4250.5⁴"])
+def test_a_raised_digit_is_a_damaged_one(amount: str) -> None:
+    heard = read(f"TOTAL {amount}", US)
+    assert not isinstance(heard, TransactionCompleted) or heard.transaction.amount_minor is None
+
+
+def test_an_items_number_is_no_part_of_an_amount() -> None:
+    assert completed("①拿铁 12.50\n合计①12.50").amount_minor == 1250
+    assert completed("合计１２.５０").amount_minor == 1250, "fullwidth digits are digits"
+
+
 def test_chinese_till_receipt_counts_what_is_due_after_the_discount() -> None:
     transaction = completed(TILL)
     assert (transaction.amount_minor, transaction.currency, transaction.method) == (1880, "CNY", "微信支付")
