@@ -13,6 +13,7 @@ import sys
 import unicodedata
 
 import cbor2
+import vector_link as link
 import vector_payloads as payloads
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -499,6 +500,7 @@ FILES = {
     "seal": ("A payload becomes a message and back, with every value on the way.", seal_cases),
     "armor": ("Blocks of armor in pasted text.", armor_cases),
     "check": ("Readable texts with check codes.", check_cases),
+    "link": ("Frames of the link to a firmware bridge.", link.cases),
     "receiver": ("Sequences of messages at one recipient; `expect` names the layer that refuses one of them.", receiver_cases),
 }  # fmt: skip
 

@@ -245,7 +245,7 @@ def test_a_device_makes_the_same_bundle():
 def test_there_are_enough_vectors_and_each_refusing_layer_has_one():
     everything = [case for path in sorted(FOLDER.glob("*.json")) for case in load(path.stem)]
     assert len(everything) >= 60
-    assert {path.stem for path in FOLDER.glob("*.json")} == {*RUNNERS, "check", "receiver"}
+    assert {path.stem for path in FOLDER.glob("*.json")} == {*RUNNERS, "check", "receiver", "link"}
     refused = {case["expect"] for case in everything}
     assert refused >= {
         *LAYERS.values(),
