@@ -4,10 +4,12 @@ Octets of both ends become payloads whose LRC holds, and the single octets betwe
 holds no STX and no ETX, so a frame begins with the last STX before an ETX: what a cut frame left behind hides no good one.
 """
 
+from abc import ABC, abstractmethod
 from typing import Final
 
 from tillbell_agent.pos.checks import lrc
 from tillbell_agent.pos.dialect import Desynced, DialectEvent, Line
+from tillbell_agent.pos.repeats import Repeats
 
 STX, ETX = 2, 3
 EOT, ENQ, ACK, NAK = b"\x04", b"\x05", b"\x06", b"\x15"
@@ -105,3 +107,39 @@ class BothEnds:
         for framer in self._framers.values():
             framer.skipped = 0
         return [Desynced(skipped, "octets outside of frames")] if skipped else []
+
+
+class FramedDialect(ABC):
+    """What dialects in this frame have in common: both ends, their silences, and the ACKs that tell a repetition."""
+
+    def __init__(self, max_octets: int, idle_s: float, repeats_s: float) -> None:
+        self._ends = BothEnds(max_octets, idle_s)
+        self._repeats = Repeats(repeats_s)
+
+    def receive_data(self, data: bytes, now: float, line: Line = Line.TERMINAL) -> list[DialectEvent]:
+        events = self.tick(now)
+        for heard in self._ends.feed(data, now, line):
+            if len(heard) > 1:
+                events += self._payload(heard.decode("latin-1"), now, line)
+            elif heard == ACK:
+                self._repeats.acknowledged(line)
+        return events
+
+    def next_deadline(self) -> float | None:
+        return self._ends.next_deadline()
+
+    def tick(self, now: float) -> list[DialectEvent]:
+        return self._ends.tick(now)
+
+    def close(self, now: float) -> list[DialectEvent]:  # noqa: ARG002
+        self.unpair()
+        self._repeats.forget()
+        return self._ends.abandon()
+
+    @abstractmethod
+    def unpair(self) -> None:
+        """See ``Dialect``."""
+
+    @abstractmethod
+    def _payload(self, payload: str, now: float, line: Line) -> list[DialectEvent]:
+        """What one frame leads to."""

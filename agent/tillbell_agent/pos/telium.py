@@ -16,9 +16,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from tillbell_agent.pos.dialect import Desynced, DialectEvent, Ignored, Line, TransactionCompleted
-from tillbell_agent.pos.repeats import Repeats
 from tillbell_agent.pos.settings import DialectSettings, unknown_name
-from tillbell_agent.pos.stx_etx import ACK, BothEnds
+from tillbell_agent.pos.stx_etx import FramedDialect
 from tillbell_protocol.event import Kind, Transaction
 from tillbell_protocol.iso4217 import alpha_code
 from tillbell_protocol.pan import TruncatedPan
@@ -91,40 +90,19 @@ class _Answer(NamedTuple):
     card: TruncatedPan | None
 
 
-class Telium:
+class Telium(FramedDialect):
     """One terminal, heard on both lines or on its own. A ``Dialect``."""
 
     def __init__(self, settings: DialectSettings) -> None:
         if settings.layout not in LAYOUTS:
             raise unknown_name("layout", settings.layout, LAYOUTS)
         self._currency = settings.currency
-        self._ends = BothEnds(MAX_PAYLOAD_OCTETS, settings.idle_s)
-        self._repeats = Repeats(REPEATS_S)
+        super().__init__(MAX_PAYLOAD_OCTETS, settings.idle_s, REPEATS_S)
         self._asked: _Ask | None = None
-
-    def receive_data(self, data: bytes, now: float, line: Line = Line.TERMINAL) -> list[DialectEvent]:
-        events = self.tick(now)
-        for heard in self._ends.feed(data, now, line):
-            if len(heard) > 1:
-                events += self._payload(heard.decode("latin-1"), now, line)
-            elif heard == ACK:
-                self._repeats.acknowledged(line)
-        return events
-
-    def next_deadline(self) -> float | None:
-        return self._ends.next_deadline()
-
-    def tick(self, now: float) -> list[DialectEvent]:
-        return self._ends.tick(now)
 
     def unpair(self) -> None:
         """See ``Dialect``: whether it was a refund is unknown then."""
         self._asked = None
-
-    def close(self, now: float) -> list[DialectEvent]:  # noqa: ARG002
-        self._asked = None
-        self._repeats.forget()
-        return self._ends.abandon()
 
     def _payload(self, payload: str, now: float, line: Line) -> list[DialectEvent]:
         if ask := _ASK.fullmatch(payload):

@@ -24,9 +24,8 @@ from tillbell_agent.pos.dialect import (
     SettlementHeard,
     TransactionCompleted,
 )
-from tillbell_agent.pos.repeats import Repeats
 from tillbell_agent.pos.settings import DialectSettings, unknown_name
-from tillbell_agent.pos.stx_etx import ACK, BothEnds
+from tillbell_agent.pos.stx_etx import FramedDialect
 from tillbell_protocol.event import Kind, Settlement, Transaction
 from tillbell_protocol.pan import TruncatedPan, scrub
 
@@ -115,7 +114,7 @@ _DATE: Final = re.compile(r"[0-9]{8}")
 _TIME: Final = re.compile(r"[0-9]{6}")
 
 
-class Transbank:
+class Transbank(FramedDialect):
     """One terminal, heard on one line or two. A ``Dialect``."""
 
     def __init__(self, settings: DialectSettings) -> None:
@@ -123,8 +122,7 @@ class Transbank:
             raise unknown_name("layout", settings.layout, LAYOUTS)
         self._layout = _LAYOUTS.get(settings.layout)
         self._currency = settings.currency
-        self._ends = BothEnds(MAX_PAYLOAD_OCTETS, settings.idle_s)
-        self._repeats = Repeats(REPEATS_S)
+        super().__init__(MAX_PAYLOAD_OCTETS, settings.idle_s, REPEATS_S)
         self._answers: dict[str, Callable[[list[str]], DialectEvent]] = {
             "0210": self._sale,
             "0271": self._sale,
@@ -132,27 +130,8 @@ class Transbank:
             "0510": _close,
         }
 
-    def receive_data(self, data: bytes, now: float, line: Line = Line.TERMINAL) -> list[DialectEvent]:
-        events = self.tick(now)
-        for heard in self._ends.feed(data, now, line):
-            if len(heard) > 1:
-                events += self._payload(heard.decode("latin-1"), now, line)
-            elif heard == ACK:
-                self._repeats.acknowledged(line)
-        return events
-
-    def next_deadline(self) -> float | None:
-        return self._ends.next_deadline()
-
-    def tick(self, now: float) -> list[DialectEvent]:
-        return self._ends.tick(now)
-
     def unpair(self) -> None:
         """See ``Dialect``: nothing is paired, an answer has everything."""
-
-    def close(self, now: float) -> list[DialectEvent]:  # noqa: ARG002
-        self._repeats.forget()
-        return self._ends.abandon()
 
     def _payload(self, payload: str, now: float, line: Line) -> list[DialectEvent]:
         if _FUNCTION.match(payload) is None:
