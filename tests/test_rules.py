@@ -31,6 +31,7 @@ LAYERS = (
         "probe",
         "capture",
         "modem",
+        "bridge",
         "retry",
         "config*",
         "moment",
@@ -78,7 +79,7 @@ RANDOMNESS = frozenset({"random", "secrets", "uuid"})
 MAY_TOUCH_THE_WORLD = ("shell", "cli", "sim", "console", "collector")
 MAY_HOLD_SQL = ("outbox", "segment_rows", "inbox", "ledger", "database", "pairings", "rescue", "retention")
 SIMULATED_DISK = "tillbell_agent.sim.installation.disk"  # stands between the store and its SQLite
-PURE = ("notify", "pos", "probe", "capture", "modem", "retry", "incoming")
+PURE = ("notify", "pos", "probe", "capture", "modem", "bridge", "retry", "incoming")
 SQL = re.compile(
     r"\b(SELECT\s.+\sFROM|INSERT\s+(OR\s+\w+\s+)?INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM|CREATE\s+TABLE|PRAGMA)\b",
     re.S,

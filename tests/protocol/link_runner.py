@@ -28,7 +28,12 @@ def hello(payload):
 def hello_ack(payload):
     it = m.HelloAck.decode(payload)
     assert it.encode() == payload
-    return {"device_nonce": hexed(it.device_nonce), "agent_nonce": hexed(it.agent_nonce), "seen": it.seen}
+    return {
+        "device_nonce": hexed(it.device_nonce),
+        "agent_nonce": hexed(it.agent_nonce),
+        "taken": it.taken,
+        "durable": it.durable,
+    }
 
 
 def data(payload):
@@ -62,6 +67,12 @@ def counted(count):
     return decode
 
 
+def ack(payload):
+    taken, durable = m.decode_ack(payload)
+    assert m.encode_ack(taken, durable) == payload
+    return {"taken": taken, "durable": durable}
+
+
 def nothing(payload):
     m.decode_nothing(payload)
     return {}
@@ -69,8 +80,8 @@ def nothing(payload):
 
 DECODE = {
     m.HELLO: hello, m.HELLO_ACK: hello_ack, m.DATA: data, m.STATUS: status, m.TIME: counted(1),
-    m.TIME_REPLY: counted(2), m.ACK: counted(1), m.NAK: counted(1), m.EPOCHS: epochs, m.EPOCH_PUT: put,
-    m.EPOCHS_GET: nothing,
+    m.TIME_REPLY: counted(2), m.ACK: ack, m.NAK: counted(1), m.EPOCHS: epochs, m.EPOCH_PUT: put,
+    m.EPOCHS_GET: nothing, m.HELLO_GET: nothing,
 }  # fmt: skip
 
 

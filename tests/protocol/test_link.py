@@ -107,7 +107,7 @@ def test_every_single_bit_that_is_flipped_is_seen() -> None:
         lambda: Frame(1, seq=2**32), lambda: Frame(1, flags=256), lambda: mac.Mac(bytes(31)),
         lambda: m.Data(0, 0, 0, bytes(m.MAX_DATA + 1)), lambda: m.Data(2, 0, 0, b"").encode(),
         lambda: m.Data(0, 0, 2**64, b"").encode(), lambda: m.encode_numbers(2**64), lambda: m.encode_numbers(-1),
-        lambda: m.HelloAck(bytes(16), bytes(15), 0), lambda: m.HelloAck(bytes(16), bytes(16), 2**32).encode(),
+        lambda: m.HelloAck(bytes(16), bytes(15), 0, 0), lambda: m.HelloAck(bytes(16), bytes(16), 2**32, 0).encode(),
         lambda: m.Hello(bytes(15), "", "", "", 0, 1, 0, 0, 0),
         lambda: m.Hello(bytes(16), "x" * 41, "", "", 0, 1, 0, 0, 0).encode(),
         lambda: m.Hello(bytes(16), "", "", "", 6, 1, 0, 0, 0).encode(),
@@ -186,7 +186,7 @@ def test_the_tag_is_hmacs(octets: bytes) -> None:
 def test_a_frame_of_another_session_is_not_taken() -> None:
     first = mac.Mac(mac.session_key(bytes(32), bytes(16), bytes(16)))
     second = mac.Mac(mac.session_key(bytes(32), bytes(16), b"\x01" + bytes(15)))
-    _, covered, tag = split(Frame(m.ACK, m.encode_numbers(3), flags=1).encode(first)[:-1])
+    _, covered, tag = split(Frame(m.ACK, m.encode_ack(3, 3), flags=1).encode(first)[:-1])
     assert first.verify(covered, tag)
     assert not second.verify(covered, tag)
 

@@ -98,8 +98,8 @@ def _good():
         "unique_id": "e6614103e7452d2f", "firmware": "0.1.0",
     }  # fmt: skip
     yield ok("hello", "tagged with the link key", 1, hello(), greeting, key=KEY, flags=0)
-    answer = {"device_nonce": NONCE.hex(), "agent_nonce": AGENT_NONCE.hex(), "seen": 40}
-    payload = NONCE + AGENT_NONCE + struct.pack("<I", 40)
+    answer = {"device_nonce": NONCE.hex(), "agent_nonce": AGENT_NONCE.hex(), "taken": 42, "durable": 40}
+    payload = NONCE + AGENT_NONCE + struct.pack("<II", 42, 40)
     yield ok("hello_ack", "tagged with the link key", 64, payload, answer, key=KEY, flags=0)
     for name, about, octets in [
         ("data", "a few octets of a terminal", b"\x02SALE 12.50\x03\x1f"),
@@ -124,7 +124,7 @@ def _good():
     )
     yield ok("time", "microseconds", 67, struct.pack("<Q", 2**60 + 1), {"numbers": [2**60 + 1]})
     yield ok("time_reply", "and ticks", 4, struct.pack("<QQ", 2**60 + 1, 5), {"numbers": [2**60 + 1, 5]})
-    yield ok("ack", "up to 44", 65, struct.pack("<Q", 44), {"numbers": [44]})
+    yield ok("ack", "44 taken, 40 durable", 65, struct.pack("<II", 44, 40), {"taken": 44, "durable": 40})
     yield ok("nak", "from 42 on", 66, struct.pack("<Q", 42), {"numbers": [42]})
     rows = [(bytes(range(8)), 0, 5131), (bytes(range(8, 16)), 1, 0)]
     packed = b"".join(binding + struct.pack("<BI", direction, epoch) for binding, direction, epoch in rows)
@@ -133,10 +133,11 @@ def _good():
     yield ok("epochs_none", "none yet", 5, b"", {"epochs": []})
     yield ok("epoch_put", "one", 68, packed[:13], {"epochs": told["epochs"][:1]})
     yield ok("epochs_get", "no payload", 69, b"", {})
+    yield ok("hello_get", "no payload, tagged with the link key", 70, b"", {}, key=KEY, flags=0)
 
 
 def _bad():
-    whole = body(65, struct.pack("<Q", 44))
+    whole = body(65, struct.pack("<II", 44, 44))
     yield refused(
         "stuffing_zero", "a zero inside", "stuffing", stuffed(whole)[:5] + b"\x00" + stuffed(whole)[5:]
     )
@@ -146,15 +147,17 @@ def _bad():
     yield refused(
         "flipped", "one bit", "check sum", stuffed(whole[:12] + bytes([whole[12] ^ 1]) + whole[13:])
     )
-    yield refused("version", "another one", "version", stuffed(body(65, struct.pack("<Q", 44), version=2)))
     yield refused(
-        "longer", "length counts one more", "length", stuffed(body(65, struct.pack("<Q", 44), length=9))
+        "version", "another one", "version", stuffed(body(65, struct.pack("<II", 44, 44), version=2))
     )
     yield refused(
-        "shorter", "length counts one less", "length", stuffed(body(65, struct.pack("<Q", 44), length=7))
+        "longer", "length counts one more", "length", stuffed(body(65, struct.pack("<II", 44, 44), length=9))
+    )
+    yield refused(
+        "shorter", "length counts one less", "length", stuffed(body(65, struct.pack("<II", 44, 44), length=7))
     )
     yield refused("too_long", "225 octets", "length", stuffed(body(2, bytes(225))))
-    yield refused("tag", "of another session", "tag", stuffed(body(65, struct.pack("<Q", 44), key=KEY)))
+    yield refused("tag", "of another session", "tag", stuffed(body(65, struct.pack("<II", 44, 44), key=KEY)))
     for name, about, kind, payload in [
         ("hello_short", "half a text", 1, hello()[:-1]),
         ("hello_long", "an octet behind it", 1, hello() + b"x"),
@@ -162,13 +165,15 @@ def _bad():
         ("hello_cause", "a cause that is none", 1, hello(cause=6)),
         ("hello_order", "the oldest is newer than the newest", 1, hello(oldest=45)),
         ("hello_text", "no UTF-8", 1, hello()[:-5] + b"\xff\xfe\xfd\xfc\xfb"),
-        ("hello_ack_long", "an octet behind it", 64, NONCE + AGENT_NONCE + bytes(5)),
+        ("hello_ack_long", "an octet behind it", 64, NONCE + AGENT_NONCE + bytes(9)),
         ("data_short", "no ticks", 2, data(b"")[:-1]),
         ("data_channel", "a third one", 2, data(b"x", 2)),
         ("data_long", "213 octets", 2, data(bytes(213))),
         ("status_short", "nine counters", 3, bytes(36)),
         ("status_odd", "half a counter behind them", 3, bytes(42)),
         ("ack_short", "four octets", 65, bytes(4)),
+        ("ack_order", "durable, and not taken", 65, struct.pack("<II", 4, 5)),
+        ("nak_short", "four octets", 66, bytes(4)),
         ("epochs_odd", "half a row", 5, bytes(20)),
         ("epochs_direction", "a third one", 5, bytes(8) + b"\x02" + bytes(4)),
         ("epoch_put_two", "two rows", 68, bytes(26)),

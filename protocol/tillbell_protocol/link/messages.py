@@ -12,7 +12,7 @@ _U8, _U16, _U32, _U64 = 0xFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF
 
 # Kinds. From the device: 1 to 63; from the agent: 64 to 127.
 HELLO, DATA, STATUS, TIME_REPLY, EPOCHS = range(1, 6)
-HELLO_ACK, ACK, NAK, TIME, EPOCH_PUT, EPOCHS_GET = range(64, 70)
+HELLO_ACK, ACK, NAK, TIME, EPOCH_PUT, EPOCHS_GET, HELLO_GET = range(64, 71)
 
 # Why the device started.
 RESET_CAUSES = ("unknown", "power", "watchdog", "button", "command", "brown-out")
@@ -105,24 +105,40 @@ class Hello:
 
 
 class HelloAck:
-    """The agent's answer, which repeats the device's nonce. ``seen``: the newest sequence number that is durable there."""
+    """The agent's answer, which repeats the device's nonce. ``taken``, ``durable``: as in its last ACK."""
 
-    _OCTETS = 2 * NONCE_OCTETS + 4
+    _OCTETS = 2 * NONCE_OCTETS + 8
 
-    def __init__(self, device_nonce: bytes, agent_nonce: bytes, seen: int) -> None:
+    def __init__(self, device_nonce: bytes, agent_nonce: bytes, taken: int, durable: int) -> None:
         if len(device_nonce) != NONCE_OCTETS or len(agent_nonce) != NONCE_OCTETS:
             raise ValueError("a nonce has 16 octets")
-        self.device_nonce, self.agent_nonce, self.seen = device_nonce, agent_nonce, seen
+        self.device_nonce, self.agent_nonce = device_nonce, agent_nonce
+        self.taken, self.durable = taken, durable
 
     def encode(self) -> bytes:
-        return self.device_nonce + self.agent_nonce + struct.pack("<I", _within(self.seen, _U32, "seen"))
+        return self.device_nonce + self.agent_nonce + encode_ack(self.taken, self.durable)
 
     @staticmethod
     def decode(payload: bytes) -> "HelloAck":
         _take(payload, 0, HelloAck._OCTETS)
-        _ended(payload, HelloAck._OCTETS)
-        (seen,) = struct.unpack("<I", payload[2 * NONCE_OCTETS :])
-        return HelloAck(payload[:NONCE_OCTETS], payload[NONCE_OCTETS : 2 * NONCE_OCTETS], seen)
+        taken, durable = decode_ack(payload[2 * NONCE_OCTETS :])
+        return HelloAck(payload[:NONCE_OCTETS], payload[NONCE_OCTETS : 2 * NONCE_OCTETS], taken, durable)
+
+
+def encode_ack(taken: int, durable: int) -> bytes:
+    """ACK. ``taken``: up to here nothing need be said again; ``durable``: up to here it may be forgotten."""
+    if durable > taken:
+        raise ValueError("durable does not fit: it was not taken")
+    return struct.pack("<II", _within(taken, _U32, "taken"), _within(durable, _U32, "durable"))
+
+
+def decode_ack(payload: bytes) -> tuple[int, int]:
+    if len(payload) != 8:
+        raise MessageError("wrong length")
+    taken, durable = struct.unpack("<II", payload)
+    if durable > taken:
+        raise MessageError("impossible values")
+    return taken, durable
 
 
 class Data:
@@ -173,7 +189,7 @@ def decode_status(payload: bytes) -> dict[str, int]:
 
 
 def encode_numbers(*numbers: int) -> bytes:
-    """64 bits each: ACK and NAK (sequence number), TIME (the agent's microseconds), TIME_REPLY (the same, and ticks)."""
+    """64 bits each: NAK (sequence number), TIME (the agent's microseconds), TIME_REPLY (the same, and ticks)."""
     return b"".join([struct.pack("<Q", _within(number, _U64, "a number")) for number in numbers])
 
 
@@ -217,5 +233,5 @@ def decode_epoch_put(payload: bytes) -> tuple[bytes, int, int]:
 
 
 def decode_nothing(payload: bytes) -> None:
-    """EPOCHS_GET has no payload."""
+    """EPOCHS_GET and HELLO_GET have no payload."""
     _ended(payload, 0)

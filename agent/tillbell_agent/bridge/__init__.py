@@ -1,0 +1,1 @@
+"""The agent's end of the link to a firmware bridge."""

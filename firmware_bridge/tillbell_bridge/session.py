@@ -1,0 +1,167 @@
+"""The bridge's end of the link (SPEC, section 9): greets, says what the store holds until it is acknowledged, answers.
+
+Sans-IO: octets and the time go in, octets come out. Time is microseconds since the start, and never wraps.
+"""
+
+from tillbell_protocol.link import messages as m
+from tillbell_protocol.link.frame import MAX_FRAME, SESSION, Frame, FrameError, FrameReader, split
+from tillbell_protocol.link.mac import Mac, same, session_key
+
+WINDOW = 8  # chunks on the way behind what the agent has taken
+_SECOND = 1_000_000
+HELLO_US = 1 * _SECOND
+STATUS_US = 60 * _SECOND
+FIRST_PATIENCE_US, LONGEST_PATIENCE_US = 1 * _SECOND, 8 * _SECOND
+# An agent that takes nothing for so long has no session with us any more, and cannot say so.
+SILENCE_US = 30 * _SECOND
+_MOST_WAITING = (WINDOW + 4) * MAX_FRAME  # octets for a host that does not read
+
+
+class Who:
+    """What every HELLO tells. ``boot``: this start's number, modulo 2^16."""
+
+    def __init__(self, board: str, unique_id: str, firmware: str, cause: int, boot: int) -> None:
+        self.board, self.unique_id, self.firmware, self.cause, self.boot = (
+            board,
+            unique_id,
+            firmware,
+            cause,
+            boot,
+        )
+
+
+class DeviceSession:
+    """``store``: see ``ring.Ring``. ``nonce``: gives 16 random octets. ``counters``: gives STATUS's, by name."""
+
+    def __init__(self, link_key: bytes, who, store, nonce, counters) -> None:
+        self.bad_frames = 0
+        self._link_key, self._link_mac = link_key, Mac(link_key)
+        self._who, self._store, self._make_nonce, self._counters = who, store, nonce, counters
+        self._reader = FrameReader()
+        self._out = bytearray()
+        self._mac = None  # of the session; None: there is none
+        self._nonce = b""
+        self._hello_at = self._status_at = self._again_at = self._silent_at = 0
+        self._patience = FIRST_PATIENCE_US
+        self._taken = self._sent = 0
+
+    @property
+    def connected(self) -> bool:
+        return self._mac is not None
+
+    def bytes_to_send(self, most: int = 1 << 20) -> bytes:
+        """What is to be written now, at most so much; each octet is given once."""
+        out = bytes(self._out[:most])
+        self._out[: len(out)] = b""
+        return out
+
+    def receive(self, octets: bytes, now: int) -> None:
+        """Any octets from the agent."""
+        for stuffed in self._reader.feed(octets):
+            try:
+                frame, covered, tag = split(stuffed)
+                if not self._is_genuine(frame, covered, tag):
+                    raise FrameError("tag")
+                self._take(frame, now)
+            except (FrameError, m.MessageError):
+                self.bad_frames += 1
+        self._say(now)
+
+    def tick(self, now: int) -> None:
+        """Let time pass; call it often."""
+        if self._mac is None:
+            if now >= self._hello_at:
+                self._greet(now)
+            return
+        if self._store.newest > self._taken:
+            if now >= self._silent_at:
+                self._greet(now)
+                return
+            if self._sent > self._taken and now >= self._again_at:
+                self._sent = self._taken
+                self._patience = min(2 * self._patience, LONGEST_PATIENCE_US)
+        else:
+            self._silent_at = now + SILENCE_US
+        if now >= self._status_at:
+            self._status_at = now + STATUS_US
+            self._write(Frame(m.STATUS, m.encode_status(self._counters()), flags=SESSION))
+        self._say(now)
+
+    def _is_genuine(self, frame: Frame, covered: bytes, tag: bytes) -> bool:
+        if not frame.flags & SESSION:
+            return frame.kind in (m.HELLO_ACK, m.HELLO_GET) and self._link_mac.verify(covered, tag)
+        return self._mac is not None and self._mac.verify(covered, tag)
+
+    def _greet(self, now: int) -> None:
+        """A new session; what the old one had on the way is said again."""
+        self._mac, self._hello_at = None, now + HELLO_US
+        self._nonce = self._make_nonce()
+        who, store = self._who, self._store
+        hello = m.Hello(
+            self._nonce, who.board, who.unique_id, who.firmware, who.cause, WINDOW, store.oldest, store.newest, store.lost
+        )  # fmt: skip
+        self._out[:] = b""
+        self._write(Frame(m.HELLO, hello.encode(), who.boot))
+
+    def _take(self, frame: Frame, now: int) -> None:
+        kind, payload = frame.kind, frame.payload
+        if kind == m.HELLO_ACK:
+            self._agreed(m.HelloAck.decode(payload), now)
+        elif kind == m.HELLO_GET:
+            m.decode_nothing(payload)
+            if self._mac is not None or now >= self._hello_at:  # else one is on its way
+                self._greet(now)
+        elif kind == m.ACK:
+            self._acknowledged(*m.decode_ack(payload), now)
+        elif kind == m.NAK:
+            self._sent = max(min(m.decode_numbers(payload, 1)[0] - 1, self._sent), self._taken)
+        elif kind == m.TIME:
+            (number,) = m.decode_numbers(payload, 1)
+            self._write(Frame(m.TIME_REPLY, m.encode_numbers(number, now), self._who.boot, flags=SESSION))
+        elif kind == m.EPOCH_PUT:
+            self._store.put_epoch(*m.decode_epoch_put(payload))
+            self._tell_epochs()
+        elif kind == m.EPOCHS_GET:
+            m.decode_nothing(payload)
+            self._tell_epochs()
+        else:
+            raise m.MessageError("unknown kind")
+
+    def _agreed(self, ack, now: int) -> None:
+        if self._mac is not None or not same(ack.device_nonce, self._nonce):
+            return  # an answer to an earlier HELLO, or said again
+        self._mac = Mac(session_key(self._link_key, self._nonce, ack.agent_nonce))
+        if ack.taken > self._store.newest:
+            self._store.skip_to(ack.taken)  # our memory was lost: numbers are never given twice
+        self._patience, self._status_at = FIRST_PATIENCE_US, now + _SECOND
+        self._taken = self._sent = max(ack.taken, self._store.first - 1)
+        self._silent_at = now + SILENCE_US
+        self._store.forget(ack.durable)
+
+    def _acknowledged(self, taken: int, durable: int, now: int) -> None:
+        if taken > self._store.newest:
+            raise m.MessageError("of what was never said")
+        self._store.forget(durable)
+        if taken > self._taken:
+            self._taken, self._sent = taken, max(taken, self._sent)
+            self._patience = FIRST_PATIENCE_US
+            self._again_at = now + self._patience
+        self._silent_at = now + SILENCE_US
+
+    def _say(self, now: int) -> None:
+        """What the window has room for."""
+        if self._mac is None:
+            return
+        while self._sent < min(self._store.newest, self._taken + WINDOW) and len(self._out) < _MOST_WAITING:
+            boot, payload = self._store.read(self._sent + 1)
+            self._sent += 1
+            self._again_at = now + self._patience
+            self._write(Frame(m.DATA, payload, boot, self._sent, SESSION))
+
+    def _tell_epochs(self) -> None:
+        self._write(Frame(m.EPOCHS, m.encode_epochs(self._store.epochs()), flags=SESSION))
+
+    def _write(self, frame: Frame) -> None:
+        mac = self._mac if frame.flags & SESSION else self._link_mac
+        if mac is not None and len(self._out) < _MOST_WAITING + 4 * MAX_FRAME:
+            self._out += frame.encode(mac)

@@ -1,0 +1,433 @@
+"""Both ends of the link, on a line that loses, flips, delays and cuts: every chunk once, in order, nothing lost."""
+
+import json
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tillbell_agent.bridge.events import (
+    BridgeEvent,
+    Chunk,
+    ChunksLost,
+    Connected,
+    Counters,
+    Disconnected,
+    EpochsTold,
+)
+from tillbell_agent.bridge.session import BridgeSession
+from tillbell_agent.pos.dialect import Line
+from tillbell_protocol.link import messages as m
+from tillbell_protocol.link.frame import SESSION, Frame
+from tillbell_protocol.link.mac import Mac
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "firmware_bridge"))
+from tillbell_bridge.ring import Ring
+from tillbell_bridge.session import WINDOW, DeviceSession, Who
+
+KEY = bytes(range(32))
+STEP_S = 0.01
+
+
+class Rig:
+    """A bridge and an agent. ``ledger``: what the agent has made durable; it alone survives the agent's end.
+
+    The ring stands for a journal here: it survives the bridge's power cuts.
+    """
+
+    def __init__(self, seed: int = 0, *, room: int = 1 << 16, trouble: float = 0.0) -> None:
+        self.chance = random.Random(seed)
+        self.trouble = trouble
+        self.now = 100.0
+        self.boot, self.booted_at = 0, 0.0
+        self.ring = Ring(room, 0)
+        self.script: list[list[Any]] = [
+            ["ring", room, 0]
+        ]  # what the bridge went through, for ``device_runner``
+        self.said: list[bytes] = []
+        self.ledger: list[bytes] = []
+        self.durable = 0
+        self.events: list[BridgeEvent] = []
+        self.start_device()
+        self.start_agent()
+
+    def start_device(self) -> None:
+        self.boot, self.booted_at = self.boot + 1, self.now
+        self.ring.boot = self.boot
+        self.script.append(["start", KEY.hex(), self.boot])
+        who = Who("pico", "e661", "0.1.0", 1, self.boot)
+        self.device = DeviceSession(KEY, who, self.ring, self.device_nonce, lambda: {"held": self.ring.held})
+
+    def device_nonce(self) -> bytes:
+        nonce = self.chance.randbytes(16)
+        self.script.append(["nonce", nonce.hex()])
+        return nonce
+
+    def start_agent(self) -> None:
+        self.pending: list[Chunk] = []
+        self.agent = BridgeSession(
+            KEY, self.now, durable={"e661": self.durable}, nonce=lambda: self.chance.randbytes(16)
+        )
+
+    @property
+    def ticks(self) -> int:
+        return round((self.now - self.booted_at) * 1e6)
+
+    def hear(self, octets: bytes, channel: int = 0) -> None:
+        """A terminal speaks."""
+        self.script.append(["add", channel, 0, self.ticks, octets.hex()])
+        if self.ring.add(channel, 0, self.ticks, octets):
+            self.said.append(octets)
+
+    def commit(self) -> None:
+        """What was told becomes durable."""
+        if self.pending:
+            self.ledger += [chunk.octets for chunk in self.pending]
+            self.durable = self.pending[-1].seq
+            self.agent.durable(self.durable, self.now)
+            self.pending.clear()
+
+    def run(self, seconds: float) -> None:
+        for _ in range(round(seconds / STEP_S)):
+            self.now += STEP_S
+            self.device_does("tick", self.ticks)
+            self.told(self.agent.tick(self.now))
+            said = self.device.bytes_to_send()
+            self.script.append(["said", said.hex()])
+            self.told(self.agent.receive_data(self.carried(said), self.now))
+            self.device_does("receive", self.carried(self.agent.bytes_to_send()), self.ticks)
+
+    def device_does(self, what: str, *how: Any) -> None:
+        """The nonces that it draws stand before what it does."""
+        place = len(self.script)
+        getattr(self.device, what)(*how)
+        self.script.append([what, *(each.hex() if isinstance(each, bytes) else each for each in how)])
+        self.script[place:] = sorted(self.script[place:], key=lambda row: row[0] != "nonce")
+
+    def told(self, events: list[BridgeEvent]) -> None:
+        self.events += events
+        self.pending += [event for event in events if isinstance(event, Chunk)]
+
+    def carried(self, octets: bytes) -> bytes:
+        if not octets or self.chance.random() >= self.trouble:
+            return octets
+        spoilt = bytearray(octets)
+        match self.chance.randrange(4):
+            case 0:
+                return b""
+            case 1:
+                spoilt[self.chance.randrange(len(spoilt))] ^= 1 << self.chance.randrange(8)
+            case 2:
+                del spoilt[self.chance.randrange(len(spoilt)) :]
+            case 3:
+                spoilt[0:0] = self.chance.randbytes(self.chance.randrange(1, 40))
+        return bytes(spoilt)
+
+    def of(self, kind: type) -> list[BridgeEvent]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+def connected(**more) -> Rig:
+    rig = Rig(**more)
+    rig.run(0.2)
+    assert rig.agent.connected
+    assert rig.device.connected
+    return rig
+
+
+def test_both_ends_agree_and_a_chunk_arrives() -> None:
+    rig = connected()
+    rig.hear(b"SALE 12.50")
+    rig.run(0.1)
+    (chunk,) = rig.of(Chunk)
+    assert (chunk.seq, chunk.line, chunk.octets) == (1, Line.TERMINAL, b"SALE 12.50")
+    (greeting,) = rig.of(Connected)
+    assert (greeting.board, greeting.unique_id, greeting.reset_cause, greeting.boot) == (
+        "pico",
+        "e661",
+        "power",
+        1,
+    )
+
+
+def test_a_chunk_is_kept_until_it_is_durable() -> None:
+    rig = connected()
+    rig.hear(b"half a receipt")
+    rig.run(5)
+    assert rig.ring.held == 1
+    rig.commit()
+    rig.run(0.1)
+    assert rig.ring.held == 0
+
+
+def test_a_receipt_longer_than_the_window_is_taken_before_any_of_it_is_durable() -> None:
+    rig = connected()
+    for part in range(5 * WINDOW):
+        rig.hear(bytes([part]) * 200)
+    rig.run(2)
+    assert len(rig.of(Chunk)) == 5 * WINDOW
+    assert rig.ring.held == 5 * WINDOW
+
+
+def test_an_agent_that_starts_anew_gets_what_was_not_durable_again() -> None:
+    rig = connected()
+    rig.hear(b"first")
+    rig.run(0.1)
+    rig.commit()
+    rig.hear(b"second")
+    rig.run(0.1)
+    rig.start_agent()
+    rig.run(2)
+    assert [chunk.octets for chunk in rig.of(Chunk)] == [b"first", b"second", b"second"]
+
+
+def test_a_link_that_breaks_tells_nothing_twice_while_the_agent_lives() -> None:
+    rig = connected()
+    rig.hear(b"first")
+    rig.run(0.1)
+    rig.events += rig.agent.lost(rig.now, "unplugged")
+    rig.hear(b"second")
+    rig.run(3)
+    assert [chunk.octets for chunk in rig.of(Chunk)] == [b"first", b"second"]
+    assert [event.why for event in rig.of(Disconnected)] == ["unplugged"]
+
+
+def test_a_bridge_that_starts_anew_goes_on_counting_and_says_so() -> None:
+    rig = connected()
+    rig.hear(b"first")
+    rig.start_device()
+    rig.run(2)
+    assert [chunk.octets for chunk in rig.of(Chunk)] == [b"first"]
+    assert [event.boot for event in rig.of(Connected)] == [1, 2]
+
+
+def test_a_bridge_without_its_memory_gives_no_number_twice() -> None:
+    rig = connected()
+    for octets in (b"one", b"two"):
+        rig.hear(octets)
+    rig.run(0.2)
+    rig.commit()
+    rig.run(0.2)
+    rig.ring = Ring(1 << 16, 0)
+    rig.start_device()
+    rig.hear(b"three")
+    rig.run(2)
+    assert [(chunk.seq, chunk.octets) for chunk in rig.of(Chunk)] == [(1, b"one"), (2, b"two"), (3, b"three")]
+
+
+def test_chunks_that_the_bridge_no_longer_has_are_told_as_lost() -> None:
+    rig = connected()
+    rig.hear(b"one")
+    rig.run(0.1)
+    rig.commit()
+    rig.durable = 0  # the agent's state was put back
+    rig.run(0.1)
+    rig.hear(b"two")
+    rig.start_agent()
+    rig.run(2)
+    assert rig.of(ChunksLost) == [ChunksLost(1)]
+    assert [chunk.octets for chunk in rig.of(Chunk)] == [b"one", b"two"]
+
+
+def test_a_full_ring_counts_what_it_cannot_hold_and_marks_the_gap() -> None:
+    rig = Rig(room=600)
+    for number in range(5):
+        rig.hear(bytes([number]) * 200)
+    assert (rig.ring.held, rig.ring.lost) == (2, 3)
+    rig.run(0.5)
+    rig.commit()
+    rig.run(0.1)
+    rig.hear(b"after")
+    rig.run(0.1)
+    last = rig.of(Chunk)[-1]
+    assert (last.octets, last.gap) == (b"after", True)
+    assert not any(chunk.gap for chunk in rig.of(Chunk)[:-1])
+
+
+def test_the_time_of_a_chunk_is_the_agents_own() -> None:
+    rig = connected()
+    rig.run(1)
+    rig.hear(b"x")
+    said_at = rig.now
+    rig.run(0.5)
+    (chunk,) = rig.of(Chunk)
+    assert chunk.at == pytest.approx(said_at, abs=2 * STEP_S)
+
+
+def test_what_was_heard_before_the_bridge_started_anew_has_no_time() -> None:
+    rig = Rig()
+    rig.hear(b"x")
+    rig.start_device()
+    rig.run(1)
+    assert [chunk.at for chunk in rig.of(Chunk)] == [None]
+
+
+def test_a_bridge_that_falls_silent_is_told() -> None:
+    rig = connected()
+    for _ in range(int(300 / STEP_S)):
+        rig.now += STEP_S
+        rig.told(rig.agent.tick(rig.now))
+        rig.agent.bytes_to_send()
+    assert [event.why for event in rig.of(Disconnected)] == ["the bridge does not answer"]
+
+
+def test_epochs_are_kept_and_only_grow() -> None:
+    rig = connected()
+    binding = bytes(range(32))
+    for epoch in (7, 5, 9):
+        rig.agent.put_epoch(binding, 0, epoch)
+    rig.run(0.1)
+    rig.agent.ask_epochs()
+    rig.run(0.1)
+    assert rig.of(EpochsTold)[-1] == EpochsTold({(binding[:8], 0): 9})
+
+
+def test_the_bridges_counters_are_told() -> None:
+    rig = connected()
+    rig.run(2)
+    assert rig.of(Counters)[0].values["held"] == 0
+
+
+def test_a_frame_of_an_earlier_session_is_not_taken_again() -> None:
+    rig = connected()
+    rig.hear(b"sale")
+    rig.now += STEP_S
+    rig.device.tick(rig.ticks)
+    recorded = rig.device.bytes_to_send()
+    rig.told(rig.agent.receive_data(recorded, rig.now))
+    rig.commit()
+    rig.run(0.1)
+    rig.start_device()
+    rig.run(2)
+    bad = rig.agent.bad_frames
+    rig.told(rig.agent.receive_data(recorded, rig.now))
+    assert rig.agent.bad_frames == bad + 1
+    assert len(rig.of(Chunk)) == 1
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        Frame(m.ACK, m.encode_ack(99, 99), flags=SESSION),
+        Frame(m.NAK, bytes(8), flags=SESSION),
+        Frame(200, flags=SESSION),
+    ],
+)
+def test_a_genuine_frame_that_makes_no_sense_harms_no_bridge(frame: Frame) -> None:
+    rig = connected()
+    rig.hear(b"kept")
+    rig.device.receive(frame.encode(rig.device._mac), rig.ticks)
+    rig.run(3)
+    assert [chunk.octets for chunk in rig.of(Chunk)] == [b"kept"]
+
+
+def test_what_is_not_told_is_not_durable() -> None:
+    with pytest.raises(ValueError, match="not told"):
+        connected().agent.durable(1, 0.0)
+
+
+@given(st.lists(st.binary(max_size=300), max_size=20))
+def test_any_octets_are_borne_at_both_ends(pieces: list[bytes]) -> None:
+    rig = connected()
+    for piece in pieces:
+        rig.told(rig.agent.receive_data(piece, rig.now))
+        rig.device.receive(piece, rig.ticks)
+    rig.agent.receive_data(b"\x00", rig.now)
+    rig.device.receive(b"\x00", rig.ticks)
+    rig.hear(b"behind the noise")
+    rig.run(3)
+    assert rig.of(Chunk)[-1].octets == b"behind the noise"
+
+
+def test_another_key_gets_no_session() -> None:
+    rig = Rig()
+    rig.agent._link_mac = Mac(bytes(32))
+    rig.run(3)
+    assert not rig.agent.connected
+    assert rig.agent.bad_frames > 0
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_whatever_fails_each_chunk_is_durable_once_and_in_order(seed: int) -> None:
+    rig = Rig(seed, trouble=0.15)
+    chance = rig.chance
+    for _ in range(80):
+        rig.run(chance.choice((0.02, 0.1, 0.5)))
+        for _ in range(chance.randrange(3)):
+            rig.hear(chance.randbytes(chance.randrange(m.MAX_DATA)), chance.randrange(2))
+        match chance.randrange(20):
+            case 0:
+                rig.start_agent()
+            case 1:
+                rig.start_device()
+            case 2:
+                rig.told(rig.agent.lost(rig.now, "unplugged"))
+            case 3:
+                rig.run(40)
+            case _:
+                if chance.random() < 0.5:
+                    rig.commit()
+    rig.trouble = 0.0
+    rig.run(60)
+    rig.commit()
+    rig.run(1)
+    assert rig.ledger == rig.said
+    assert rig.ring.held == 0
+    assert not rig.of(ChunksLost)
+
+
+# The same bridge under MicroPython
+
+REPO = Path(__file__).parents[2]
+FIRMWARE = sorted((REPO / "firmware_bridge").rglob("*.py"))
+
+
+def tool(name: str) -> str:
+    """A program of the development environment, beside its Python."""
+    found = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
+    if found is None:
+        pytest.skip(f"absent peer: {name}")
+    return found
+
+
+@pytest.mark.peer("micropython")
+@pytest.mark.parametrize("seed", range(2))
+def test_a_bridge_says_the_same_under_micropython(seed: int, tmp_path: Path) -> None:
+    rig = Rig(seed, trouble=0.1)
+    for _ in range(20):
+        rig.run(0.3)
+        rig.hear(rig.chance.randbytes(rig.chance.randrange(m.MAX_DATA)), rig.chance.randrange(2))
+        if rig.chance.random() < 0.3:
+            rig.commit()
+        if rig.chance.random() < 0.1:
+            rig.start_device()
+    path = tmp_path / "script.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rig.script), "utf-8")
+    runner = Path(__file__).with_name("device_runner.py")
+    for command in ([tool("micropython"), "-X", "heapsize=192k"], [sys.executable]):
+        path_of_modules = f"{REPO / 'protocol'}:{REPO / 'firmware_bridge'}"
+        done = subprocess.run(
+            [*command, str(runner), str(path)], capture_output=True, text=True, timeout=120, check=False,
+            env={"MICROPYPATH": path_of_modules, "PYTHONPATH": path_of_modules},
+        )  # fmt: skip
+        assert (done.stdout, done.stderr) == (f"{len(rig.script)} rows, all the same\n", "")
+
+
+@pytest.mark.peer("mpy-cross")
+def test_every_module_of_the_firmware_compiles_for_a_board(
+    tmp_path: Path, figure: Callable[[str], None]
+) -> None:
+    sizes = {}
+    for module in FIRMWARE:
+        out = tmp_path / "module.mpy"
+        subprocess.run([tool("mpy-cross"), "-o", str(out), str(module)], check=True, timeout=60)
+        sizes[module.stem] = out.stat().st_size
+    figure("firmware: octets of .mpy: " + ", ".join(f"{name} {size}" for name, size in sorted(sizes.items())))
+    assert sum(sizes.values()) < 16_384
