@@ -26,7 +26,7 @@ DEPENDENCIES := pyproject.toml tests/deps/tools.txt tests/deps/dev.txt
 SAME_WITH_ANY_DEPENDENCIES := $(addprefix --ignore=tests/end_to_end/,test_wheel.py test_kill.py \
 	test_kill_sending.py test_gammu.py test_gammu_smsd.py test_smstools.py test_conditions.py test_incoming.py \
 	test_replug.py test_field.py test_disk.py test_clock.py test_two_modems.py test_pin.py test_dialects.py \
-	test_probe.py test_bad_input.py) --ignore=tests/bench \
+	test_probe.py test_bad_input.py) --ignore=tests/bench --ignore=tests/bridge \
 	$(addprefix --ignore=tests/agent/,modem notify pos sim test_probe.py test_capture.py test_cli_probe.py \
 	test_cli_capture.py test_cli_replay.py) --ignore=tests/protocol/sms
 
