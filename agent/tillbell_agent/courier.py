@@ -28,7 +28,7 @@ from tillbell_agent.outbox import Message, Outbox, State
 from tillbell_agent.register import Register
 from tillbell_agent.retry import AGAINST_MESSAGE, Action, ActionKind, Outcome, next_action, outcome_of
 from tillbell_agent.routes import Routes
-from tillbell_agent.segments import Journey, age_s, is_late, make_ready, message_and_part, split, submit
+from tillbell_agent.segments import Journey, age_s, is_late, make_ready, message_and_part, submit
 from tillbell_agent.shell.log import Log, short_number
 from tillbell_agent.status_reports import StatusReports
 
@@ -116,10 +116,13 @@ class Courier:
             wait_s = self._register.repeat_due(moment)
             self._repeat_look_at = None if wait_s is None else now + min(wait_s, _LONGEST_LOOK_S)
         is_held = now < self._held_until
-        with_modem = self._journey is not None and self._journey.with_modem
+        with_modem = bool(self._journey and self._journey.with_modem)
         self._routes.told(self.name, now, ready=self.session.ready or with_modem, held=is_held)
         if with_modem:
-            if self._journey is not None and self._journey.handed_over:
+            alone = not self._routes.others(
+                self.name, now
+            )  # else whoever is free first takes what comes next
+            if alone and self._journey is not None and self._journey.handed_over:
                 self._look_ahead(now, moment)  # while the network takes its time
             return
         if not self.session.ready or is_held:
@@ -228,15 +231,18 @@ class Courier:
 
     def _made_ready(self, message: Message, moment: Moment) -> Journey | None:
         """A reserved message, ready to go; None: it is not sent, and ended as what it is."""
-        self._ahead_as_of = self._outbox.revision
+        revision = self._outbox.revision
+        if message.state is not State.QUEUED:  # a late answer or a report has settled it
+            self._outbox.release(message.id)
+            return None
         found = make_ready(message, self._outbox.segments.taken(message.id, self.name), moment)
         if isinstance(found, Journey):
+            self._ahead_as_of = revision
             return found
         if found.state is State.REFUSED:
             self._log.error("message_refused", id=message.id, why=found.why)
-        self._answers.add(
-            lambda: self._outbox.mark(message.id, found.state, found.why, moment.unix), release=message.id
-        )
+        state, why = found.state, found.why
+        self._answers.add(lambda: self._outbox.mark(message.id, state, why, moment.unix), release=message.id)
         return None
 
     def _send(self, now: float, moment: Moment) -> None:
@@ -325,7 +331,7 @@ class Courier:
     ) -> None:
         """Do what ``retry`` says; nobody else decides to send again."""
         message = self._outbox.find(message.id) or message  # the clock may have been set meanwhile
-        if outcome is Outcome.UNKNOWN and self._is_incomplete(message):
+        if outcome is Outcome.UNKNOWN and self._reports.is_incomplete(message):
             outcome = Outcome.NOT_SENT  # whatever became of this part, nobody can have read the message
         unknowns = message.unknowns + (outcome is Outcome.UNKNOWN)
         refusals = message.refusals + (outcome is Outcome.REFUSED and answer in AGAINST_MESSAGE)
@@ -350,11 +356,6 @@ class Courier:
         if refusals != message.refusals:
             self._outbox.count_refusal(message.id)
         self._act(action, message, word, now, moment)
-
-    def _is_incomplete(self, message: Message) -> bool:
-        """Whether a part of this copy has never left: no phone can have it whole, and the missing part may follow."""
-        handed_over = self._outbox.segments.handed_over(message.id, message.modem or self.name)
-        return len(handed_over) < len(split(message))
 
     def _act(self, action: Action, message: Message, word: str, now: float, moment: Moment) -> None:
         due = moment.unix + math.ceil(action.delay_s)

@@ -1,5 +1,6 @@
 """One modem's line: octets between its port and its session, the session's events to its courier."""
 
+import sqlite3
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -217,12 +218,12 @@ class ModemLine:
         self._log.error("modem_alarm", modem=self.name, why=why)
 
     def _take(self, events: list[ModemEvent], now: float, moment: Moment) -> None:
-        """Every event is told, also where the disk refuses what one of them leads to. Raises StoreError then."""
-        refused: StoreError | None = None
+        """Every event is told, also where the disk refuses what one of them leads to. Raises what it said then."""
+        refused: StoreError | sqlite3.Error | None = None
         for event in events:
             try:
                 self._tell(event, now, moment)
-            except StoreError as error:
+            except (StoreError, sqlite3.Error) as error:
                 refused = error
         if refused is not None:
             raise refused

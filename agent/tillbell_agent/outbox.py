@@ -186,6 +186,7 @@ class Outbox:
 
     def mark(self, message_id: int, state: State, answer: str, now: int) -> None:
         """Put a message into a state that it leaves by nobody's timer, with the modem's or the network's last word."""
+        self.revision += 1
         self._connection.execute(
             "UPDATE message SET state = ?, last_answer = ?, not_before = 0, updated_at = ? WHERE id = ?",
             (state.value, answer, now, message_id),

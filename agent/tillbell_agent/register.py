@@ -201,7 +201,7 @@ class Register:
             except KeyError:
                 pass  # its sale was lost with a damaged store: the same words again are better than none
         mark = WORDS[(recipient and recipient.language) or self.config.device.language].repeat
-        text = message.body.decode()
+        text = message.body.decode("utf-8", "replace")
         if text.startswith(mark):
             return message.body
         if message.ledger_id is None:
@@ -232,6 +232,7 @@ class Register:
             retention.clock_set(self.connection, by, was_trusted=was_trusted)
             self.inbox.clock_set(by, was_trusted=was_trusted)
             self.outbox.segments.clock_set(by, was_trusted=was_trusted)
+        self.outbox.segments.compare_anew(now.unix)
         self.outbox.revision += 1
 
     def keep_house(self, now: Moment, steady_s: float = math.inf) -> None:

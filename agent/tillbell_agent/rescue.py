@@ -221,7 +221,7 @@ def _value(connection: sqlite3.Connection, query: str) -> int | None:
 
 
 def _settle_numbers(fresh: sqlite3.Connection) -> bool:
-    """No sequence number and no id is given twice; whether the counter itself could be read."""
+    """No sequence number and no message id is given twice; whether the counter itself could be read."""
     known = _value(fresh, "SELECT value FROM counter WHERE name = 'seq'")
     highest = max(
         _value(fresh, query) or 0
@@ -239,6 +239,8 @@ def _settle_numbers(fresh: sqlite3.Connection) -> bool:
     )
     fresh.execute("DELETE FROM sqlite_sequence WHERE name = 'message'")
     fresh.execute("INSERT INTO sqlite_sequence VALUES ('message', ?)", (newest + _IDS_LEFT_OUT,))
+    received = _value(fresh, "SELECT max(received_id) FROM incoming") or 0
+    fresh.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'received'", (received,))
     for table in ("message", "heard"):  # the next sale gets such an id, and these are not about it
         fresh.execute(
             f"UPDATE {table} SET ledger_id = -ledger_id WHERE ledger_id > (SELECT coalesce(max(id), 0) FROM ledger)"

@@ -16,8 +16,11 @@ _MOST_CANDIDATES = 16
 # A segment so long behind the service centre's time was sent after the message that a report is about; one that is
 # later still says only that a clock is wrong, for no report comes after a month.
 _CLOCKS_APART_S, _NO_REPORT_AFTER_S = 86_400, 40 * 86_400
-# Between handing a segment over and the service centre's taking it, with a network that takes its time.
-_TAKEN_WITHIN_S = 600
+# Between handing a segment over and the service centre's taking it, with a network that takes its time; it is never taken
+# before, but for clocks that count whole seconds.
+_TAKEN_WITHIN_S, _WHOLE_SECONDS = 600, 5
+# A report that is said twice belongs to one of the newest messages, or its reference has come again since.
+_NEWEST = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class _Clocks:
         """A segment without a reference has nothing but the time to be known by."""
         if self.taken_at is None or self.measured is None:
             return self.taken_at is None or abs(self.apart(at)) <= _CLOCKS_APART_S
-        return abs(at - self.measured - self.taken_at) <= _TAKEN_WITHIN_S
+        return -_TAKEN_WITHIN_S <= at - self.measured - self.taken_at <= _WHOLE_SECONDS
 
 
 class SegmentRows:
@@ -52,15 +55,20 @@ class SegmentRows:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._ahead: dict[str, int] = {}  # of the service centre's clock, as the last reports of a modem show
+        self._compared_from = 0  # what was dated before, another clock has dated
 
     def clock_set(self, by: int, *, was_trusted: bool) -> None:
-        """The wall clock was set: segments whose answers are open are as old as before."""
-        self._ahead = {modem: ahead + by for modem, ahead in self._ahead.items()} if was_trusted else {}
+        """The wall clock was set: segments whose answers may come are as old as before. Then call ``compare_anew``."""
         dated = "1" if was_trusted else f"at < {EARLIEST_TRUSTED}"
         shift = f"UPDATE segment SET at = max(0, at + ?) WHERE state = 'handed' AND {dated} AND "
         self._connection.execute(shift + "part < 0", (by,))
-        unknown = "message_id IN (SELECT id FROM message WHERE state = 'unknown')"
-        self._connection.execute(shift + f"part >= 0 AND {unknown}", (by,))
+        may_come = "message_id IN (SELECT id FROM message WHERE state IN ('unknown', 'claimed', 'queued'))"
+        self._connection.execute(shift + f"part >= 0 AND {may_come}", (by,))
+
+    def compare_anew(self, now: int) -> None:
+        """The clock was set, to ``now``, and that is durable: what reports have shown of it holds no more."""
+        self._ahead.clear()
+        self._compared_from = now
 
     def hand_over(self, message_id: int, part: int, modem: str, now: int) -> None:
         """From here the outcome of a segment is open: to be durable before its last octet is written."""
@@ -150,7 +158,7 @@ class SegmentRows:
             clocks,
             clocks.may_be,
         )
-        if found is not None and clocks.taken_at is not None:
+        if found is not None and clocks.taken_at is not None and self._compared_from <= found[2] <= now:
             self._ahead[modem] = found[2] - clocks.taken_at
         if found is None and not answer_open:
             found = self._nearest(
@@ -167,12 +175,24 @@ class SegmentRows:
                 clocks,
                 clocks.is_likely,
             )
+            if found is not None and self._is_copy(modem, mr, phone, clocks, found[2]):
+                return None
         if found is None:
             return None
         self._connection.execute(
             "UPDATE segment SET state = ? WHERE message_id = ? AND part = ?", (outcome, *found[:2])
         )
         return found[:2]
+
+    def _is_copy(self, modem: str, mr: int, phone: str, clocks: _Clocks, at: int) -> bool:
+        """Whether a segment of this reference that was reported already fits the report better than one sent at ``at``."""
+        rows = self._connection.execute(
+            "SELECT s.at FROM segment s CROSS JOIN message m ON m.id = s.message_id"
+            " WHERE s.message_id > (SELECT max(message_id) FROM segment) - ? AND s.modem = ? AND s.mr = ?"
+            " AND s.state IN ('delivered', 'failed') AND m.phone = ?",
+            (_NEWEST, modem, mr, phone),
+        )
+        return any(abs(clocks.apart(other)) <= abs(clocks.apart(at)) for (other,) in rows)
 
     def _clocks(self, modem: str, taken_at: int | None, discharged_at: int | None, now: int) -> _Clocks:
         """Our clock may be right, or as far ahead as a report shows that comes at once, or as the last one has shown."""

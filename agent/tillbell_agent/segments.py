@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from tillbell_agent.moment import EARLIEST_TRUSTED, Moment
 from tillbell_agent.outbox import Message, State
 from tillbell_protocol.armor import armor
-from tillbell_protocol.errors import ProtocolError
+from tillbell_protocol.errors import DecodeError, ProtocolError
 from tillbell_protocol.seal import PORT
 from tillbell_protocol.sms.address import Address
 from tillbell_protocol.sms.segment import Segment, split_data, split_text
@@ -21,7 +21,7 @@ _PARTS = 256
 
 @dataclass(slots=True)
 class Journey:
-    """A claimed message on its way: its segments, those not taken yet, and whether the first of them is with the modem."""
+    """A message that is reserved, or on its way: its segments, those not taken yet, whether the first is with the modem."""
 
     message: Message
     segments: list[Segment]
@@ -51,14 +51,29 @@ def is_late(message: Message, moment: Moment) -> bool:
 
 
 def split(message: Message) -> list[Segment]:
-    """A message's segments; the same on every try, so that a repeated part completes the first ones.
+    """A message's segments, or ProtocolError; the same on every try, so that a repeated part completes the first ones.
 
     A marked repetition has another reference: a phone never joins one copy's part with the other's.
     """
     body, reference = message.body or b"", (message.id + 128 * message.repeated) & 0xFF
     if message.format == "sealed":
         return split_data(body, reference, PORT)
-    return split_text(armor(body) if message.format == "armored" else body.decode(), reference)
+    return split_text(armor(body) if message.format == "armored" else _text(body), reference)
+
+
+def part_count(message: Message) -> int | None:
+    """How many segments a message has; None: its body cannot be read."""
+    try:
+        return len(split(message))
+    except ProtocolError:
+        return None
+
+
+def _text(body: bytes) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:  # of a damaged store
+        raise DecodeError("body", error.start, "is no UTF-8") from error
 
 
 @dataclass(frozen=True, slots=True)

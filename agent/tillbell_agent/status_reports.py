@@ -7,7 +7,7 @@ segment has no match yet: it waits for that answer, at most until the next segme
 from tillbell_agent.moment import Moment
 from tillbell_agent.outbox import Message, State
 from tillbell_agent.register import Register
-from tillbell_agent.segments import message_and_part, split
+from tillbell_agent.segments import message_and_part, part_count
 from tillbell_agent.shell.log import Log
 from tillbell_protocol.errors import ProtocolError
 from tillbell_protocol.sms.status import Outcome
@@ -99,10 +99,15 @@ class StatusReports:
         """Whether the network has taken every part of it, from the modem that began it."""
         if message.body is None or message.modem is None:
             return False
-        return len(self._register.outbox.segments.taken(message.id, message.modem)) == len(split(message))
+        return len(self._register.outbox.segments.taken(message.id, message.modem)) == part_count(message)
+
+    def is_incomplete(self, message: Message) -> bool:
+        """Whether a part of this copy has never left: no phone can have it whole, and the missing part may follow."""
+        handed_over = self._register.outbox.segments.handed_over(message.id, message.modem or self._modem)
+        return len(handed_over) < (part_count(message) or 0)
 
     def _all_delivered(self, message: Message) -> bool:
-        parts = None if message.body is None else len(split(message))
+        parts = None if message.body is None else part_count(message)
         known, undelivered = self._register.outbox.segments.known(message.id)
         return not undelivered and (parts is None or known == parts)
 

@@ -1,6 +1,7 @@
 """The courier with a real session and a simulated modem and network, in simulated time: hours in milliseconds."""
 
 import itertools
+import sqlite3
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from tillbell_agent.modem.facts import ModemSettings
 from tillbell_agent.modem.session import Session
 from tillbell_agent.moment import Moment
 from tillbell_agent.outbox import Draft, Message, State
+from tillbell_agent.routes import Routes
 from tillbell_agent.segments import split
 from tillbell_agent.shell.log import Log
 from tillbell_agent.sim.modem import ModemMachine
@@ -496,6 +498,57 @@ def test_a_message_that_cannot_be_an_sms_is_refused_and_the_next_one_leaves_at_o
     began = shift.now
     assert shift.run(600, lambda: shift.states() == ["refused", "delivered"])
     assert shift.now - began < 10
+
+
+def test_a_message_that_is_settled_while_it_waits_its_turn_is_not_sent(shift: Shift, till: Till) -> None:
+    first, second, third = (put(till, body) for body in ("one", "two", "three"))
+    assert shift.run(60, lambda: shift.courier.busy and shift.states()[0] == "claimed")
+    shift.turn()  # the second is made ready
+    with transaction(till.register.connection):
+        till.register.outbox.mark(second, State.SENT, "accepted, answered late", NOON)
+    assert shift.run(300, lambda: len(shift.shown()) == 2)
+    shift.run(60)
+    assert [shown.text for shown in shift.shown()] == ["one", "three"]
+    assert {shift.message(each).state for each in (first, second, third)} <= {State.SENT, State.DELIVERED}
+
+
+def test_a_body_that_is_no_text_is_refused_and_the_next_message_leaves(shift: Shift, till: Till) -> None:
+    put(till, "damaged")
+    till.rows("UPDATE message SET body = x'e4bd'")
+    put(till, "whole")
+    assert shift.run(60, lambda: len(shift.shown()) == 1)
+    assert shift.shown()[0].text == "whole"
+    assert shift.message(1).state is State.REFUSED
+
+
+def test_a_store_that_cannot_be_read_for_a_moment_keeps_no_message_back(
+    shift: Shift, till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(till)
+    refuse(monkeypatch, till, "taken")
+    with pytest.raises(sqlite3.OperationalError):
+        shift.run(60)
+    monkeypatch.undo()
+    assert shift.run(60, lambda: len(shift.shown()) == 1)
+
+
+def test_a_busy_modem_leaves_what_comes_to_one_that_is_free(till: Till) -> None:
+    routes = Routes()
+    shift = Shift(till)
+    shift.courier = Courier("sim1", shift.session, till.register, QUIET, lambda: 0.5, routes)
+    put(till, "one")
+    assert shift.run(60, lambda: shift.courier.busy and shift.states()[0] == "claimed")
+    routes.told("sim2", shift.now, ready=True, held=False)
+    put(till, "two")
+    shift.turn()
+    assert till.register.outbox.reserve(NOON) is not None
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, till: Till, question: str) -> None:
+    def fails(*_: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(till.register.outbox.segments, question, fails)
 
 
 def test_an_incoming_message_is_durable_before_the_modem_forgets_it(shift: Shift, till: Till) -> None:

@@ -256,10 +256,48 @@ def test_a_clock_that_is_set_changes_nothing_for_an_answer_that_is_lost(outbox: 
     assert outbox.report("sim1", 5, OWNER, "delivered", taken_at=NOON, now=NOON) is not None
     lost = unanswered(outbox)
     outbox.segments.clock_set(3 * DAY, was_trusted=True)
-    assert outbox.report("sim1", 44, OWNER, "delivered", taken_at=NOON + 3600, now=NOON + 3 * DAY) is None
-    found = outbox.report("sim1", 44, OWNER, "delivered", taken_at=NOON, now=NOON + 3 * DAY)
+    outbox.segments.compare_anew(NOON + 3 * DAY)
+    times = {"taken_at": NOON + 2, "discharged_at": NOON + 5, "now": NOON + 3 * DAY + 5}
+    found = outbox.report("sim1", 44, OWNER, "delivered", **times)
     assert found is not None
     assert found.message.id == lost
+
+
+@pytest.mark.parametrize("compared", [False, True])
+@pytest.mark.parametrize("gap", [3, 30, 590, 20_000])
+def test_a_report_that_is_said_twice_is_no_other_messages_answer(
+    outbox: Outbox, gap: int, compared: bool
+) -> None:
+    sent(outbox, mr=5, at=NOON)
+    assert outbox.report("sim1", 5, OWNER, "delivered", taken_at=NOON - 2, now=NOON) is not None
+    if not compared:  # the agent was started anew
+        outbox = Outbox(outbox._connection)
+    lost = unanswered(outbox, NOON + gap)
+    assert outbox.report("sim1", 5, OWNER, "delivered", taken_at=NOON - 2, now=NOON + gap + 60) is None
+    assert outbox.segments.open(lost) == {0}
+    found = outbox.report("sim1", 6, OWNER, "delivered", taken_at=NOON + gap + 1, now=NOON + gap + 60)
+    assert found is not None
+    assert found.message.id == lost
+
+
+def test_what_was_sent_before_the_clock_was_set_compares_no_clocks(outbox: Outbox) -> None:
+    sent(outbox, mr=5, at=NOON)
+    outbox.segments.clock_set(3600, was_trusted=True)
+    outbox.segments.compare_anew(NOON + 3610)
+    assert outbox.report("sim1", 5, OWNER, "delivered", taken_at=NOON, now=NOON + 3620) is not None
+    assert outbox.segments._ahead == {}
+
+
+def test_the_answer_of_what_was_out_when_the_clock_was_set_is_found(outbox: Outbox) -> None:
+    message_id = outbox.put(TEXT, NOON)
+    take(outbox)
+    outbox.segments.hand_over(message_id, 0, "sim1", NOON)
+    outbox.segments.clock_set(3 * DAY, was_trusted=True)
+    outbox.mark_unknown(message_id, "no answer", NOON + 3 * DAY + 60, NOON + 3 * DAY)
+    times = {"taken_at": NOON + 2, "discharged_at": NOON + 5, "now": NOON + 3 * DAY + 5}
+    found = outbox.report("sim1", 44, OWNER, "delivered", **times)
+    assert found is not None
+    assert found.message.id == message_id
 
 
 def test_a_try_that_was_refused_waits_for_no_report(outbox: Outbox) -> None:
@@ -302,11 +340,11 @@ def test_a_report_is_the_answer_that_was_lost(outbox: Outbox) -> None:
     assert outbox.segments.known(found.message.id) == (1, 0)
 
 
-def unanswered(outbox: Outbox) -> int:
-    message_id = outbox.put(TEXT, NOON)
+def unanswered(outbox: Outbox, at: int = NOON) -> int:
+    message_id = outbox.put(TEXT, at)
     take(outbox)
-    outbox.segments.hand_over(message_id, 0, "sim1", NOON)
-    outbox.mark_unknown(message_id, "no answer", NOON + 60, NOON)
+    outbox.segments.hand_over(message_id, 0, "sim1", at)
+    outbox.mark_unknown(message_id, "no answer", at + 60, at)
     return message_id
 
 
