@@ -50,7 +50,7 @@ def _complain_twice(places: Places, filename: str, text: str, path: tuple[str, .
 def read(path: Path, if_missing: str = "Make one with: tillbell init") -> str:
     """The file's text. ConfigError: it cannot be read; ``if_missing`` says what to do where there is none."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # some editors begin a file with a mark
     except OSError as error:
         next_step = if_missing if isinstance(error, FileNotFoundError) else "Check the file"
         why = f"cannot be read: {error.strerror}. {next_step}"

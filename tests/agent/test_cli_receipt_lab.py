@@ -79,3 +79,41 @@ def test_a_wrong_profile_is_told_by_its_line(
 def test_a_file_without_receipts_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "empty.bin").write_bytes(b"\x1b@\x00")
     assert "No line of text was printed" in call(capsys, tmp_path / "empty.bin", code=1)
+
+
+def test_a_profile_that_begins_with_a_byte_order_mark_is_read(
+    heard: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "cafe.toml").write_text(PROFILE, "utf-8-sig")
+    assert "sale 6.00 EUR" in call(capsys, heard, "--spec", tmp_path / "cafe.toml")
+
+
+def test_what_would_move_the_cursor_is_not_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "evil.bin").write_bytes(b"\x1b@A\x9b2J\x85B 12\nTOTAL 1,00\n\x1dV\x42\x00")
+    got = main(["receipt-lab", str(tmp_path / "evil.bin"), "--encoding", "latin-1", "--currency", "EUR"])
+    said = capsys.readouterr().out
+    assert got == 0
+    assert not set(said) & {"\x9b", "\x85", "\x1b"}
+
+
+def test_a_source_that_is_no_printer_is_refused(
+    heard: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(
+        'schema = 1\nstate_dir = "state"\n[device]\nname = "t"\nmerchant = "m"\ntimezone = "Etc/UTC"\ncurrency = "EUR"\n'
+        'language = "en"\n[[source]]\nname = "p"\ndialect = "zvt"\nport = "/dev/x"\n'
+        '[[modem]]\nname = "m"\nport = "/dev/y"\n[[recipient]]\nname = "o"\nphone = "+34600000000"\nformat = "text"\n',
+        "utf-8",
+    )
+    assert "its dialect is zvt. Try tillbell replay" in call(capsys, heard, "--config", config, code=2)
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b'{"a":' * 50_000])
+def test_a_file_nested_too_deep_is_taken_for_octets(
+    content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "deep.json").write_bytes(content)
+    call(capsys, tmp_path / "deep.json", code=1)

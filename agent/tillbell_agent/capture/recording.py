@@ -200,7 +200,7 @@ def _session(content: bytes) -> list[Any] | None:
     """The list of steps, or None: octets that only begin like JSON."""
     try:
         value = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if isinstance(value, dict):
         value = next((each for each in value.values() if _is_session(each)), None)
@@ -239,7 +239,7 @@ def _read_capture(content: bytes) -> Recording:
 def _row(text: bytes, number: int) -> dict[str, Any]:
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RecordingError(f"line {number}: no JSON") from error
     if not isinstance(value, dict):
         raise RecordingError(f"line {number}: no JSON object")

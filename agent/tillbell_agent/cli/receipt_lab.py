@@ -9,7 +9,7 @@ from typing import Any
 
 from tillbell_agent.capture.replaying import Heard, event_json, replay
 from tillbell_agent.cli.common import add_json, money
-from tillbell_agent.cli.errors import NOT_WELL, OK
+from tillbell_agent.cli.errors import NOT_WELL, OK, USAGE, CliError
 from tillbell_agent.cli.recorded import add_file, recording_of, settings_of, shop_of, wrong_setting
 from tillbell_agent.pos.dialect import DialectEvent, Ignored, SettlementHeard, TransactionCompleted
 from tillbell_agent.pos.escpos import EscPos
@@ -44,7 +44,11 @@ Exit code 0: some receipt is a transaction with its amount, or a settlement. 1: 
 
 def run(args: argparse.Namespace) -> int:
     recording = recording_of(args)
-    settings = settings_of(args, shop_of(args))
+    shop = shop_of(args)
+    if shop is not None and shop.source.dialect != "escpos":
+        why = f"source {shop.source.name!r} is no printer's line: its dialect is {shop.source.dialect}"
+        raise CliError(f"{args.config}: {why}. Try tillbell replay", USAGE)
+    settings = settings_of(args, shop)
     try:
         lab = ReceiptLab(settings)
         dialect = EscPos(settings, lab)
@@ -56,10 +60,17 @@ def run(args: argparse.Namespace) -> int:
         if args.json:
             print(json.dumps(_as_json(number, job, settings.currency), ensure_ascii=False))
         else:
-            print("\n".join(_told(number, len(lab.jobs), job, settings.currency)))
+            print("\n".join(map(_shown, _told(number, lab.seen, job, settings.currency))))
+    if lab.seen > len(lab.jobs) and not args.json:
+        print(f"{lab.seen - len(lab.jobs)} more receipts are not shown.")
     if not lab.jobs and not args.json:
         print("No line of text was printed. Is it a printer's line, at the right speed?")
     return OK if any(map(_is_read, lab.jobs)) else NOT_WELL
+
+
+def _shown(text: str) -> str:
+    """Without what would move the cursor."""
+    return "".join(each if each.isprintable() else "\ufffd" for each in text)
 
 
 def _is_read(job: Job) -> bool:

@@ -81,11 +81,13 @@ def settings_of(args: argparse.Namespace, shop: Shop | None) -> DialectSettings:
     }
     try:
         if args.spec is not None:
-            given["spec"] = args.spec.read_text("utf-8")
+            given["spec"] = args.spec.read_text("utf-8-sig")
         base = dialect_settings(shop.source, shop.config.device) if shop else DialectSettings()
         return replace(base, **given)
-    except (OSError, UnicodeDecodeError) as error:
-        raise CliError(f"--spec {args.spec}: {error}", USAGE) from error
+    except OSError as error:
+        raise CliError(f"--spec {args.spec}: {error.strerror}. Name a TOML file", USAGE) from error
+    except UnicodeDecodeError as error:
+        raise CliError(f"--spec {args.spec}: this is not UTF-8. Save the file as UTF-8", USAGE) from error
     except SettingsError as error:
         raise wrong_setting(error) from error
 

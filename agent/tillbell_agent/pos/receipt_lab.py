@@ -23,6 +23,12 @@ _BEFORE_REFERENCE = re.compile(
 )
 
 
+# Where a number may be broken off and go on: at a mark that a till sets between groups, at an octet that cannot be read, or at
+# the line's end. What is shown to a person is masked more readily than what a dialect lets out.
+_BROKEN = re.compile(r"(?<=\d)(?:[^\w\n]{1,4}(?=\d)|[^\w\n]?\n(?=\d[\d \-]{0,18}(?:\n|\Z)))")
+_LONG = re.compile(r"\d(?:[ \-\u200b]{0,6}\d){11,}")
+
+
 @dataclass(frozen=True, slots=True)
 class Word:
     """A label that was found and what stands behind it (or on the line below), or a title: then ``value`` is None."""
@@ -93,11 +99,12 @@ def _guesses(table: str, key: str, pattern: re.Pattern[str], texts: Sequence[str
 
 
 class ReceiptLab(ReceiptReader):
-    """A reader that keeps how it read each receipt."""
+    """A reader that keeps how it read each receipt, the first ``MAX_JOBS`` of ``seen``."""
 
     def __init__(self, settings: DialectSettings) -> None:
         super().__init__(settings)
         self.jobs: list[Job] = []
+        self.seen = 0
         self._printed: tuple[str, ...] = ()
 
     def read(self, printed: list[str]) -> DialectEvent | None:
@@ -106,9 +113,14 @@ class ReceiptLab(ReceiptReader):
 
     def _told(self, receipt: Receipt) -> DialectEvent:
         event = super()._told(receipt)
-        self._forget_parts()
+        if self.seen == len(self.jobs):
+            self._forget_parts()
+        self.seen += 1
         if len(self.jobs) < MAX_JOBS:
-            self.jobs.append(Job(self._printed, tuple(map(_line, receipt.rows())), event))
+            rows = receipt.rows()
+            shown = masked([row.line for row in rows])
+            lines = tuple(_line(row, shown, place) for place, row in enumerate(rows))
+            self.jobs.append(Job(self._printed, lines, event))
         return event
 
     def _forget_parts(self) -> None:
@@ -119,14 +131,29 @@ class ReceiptLab(ReceiptReader):
             if len(parts) >= len(self._printed):
                 if parts == self._printed and back > 1:
                     del self.jobs[-back:]
+                    self.seen -= back
                 return
 
 
-def _line(row: ReadRow) -> Line:
-    titles = (Word(title, scrub(row.line), None) for title in sorted(row.titles))
+def masked(lines: Sequence[str]) -> list[str]:
+    """The same lines, of the same lengths, with ``*`` for the digits of card numbers but the last four."""
+    text = "\n".join(lines)
+    plain = _BROKEN.sub(lambda found: "-" + "\u200b" * (len(found.group()) - 1), text)
+    shown = list(text)
+    for run in _LONG.finditer(plain):
+        is_card = scrub(run.group()) != run.group()
+        if is_card or "\ufffd" in text[run.start() : run.end()]:
+            digits = [at for at in range(*run.span()) if plain[at].isdigit()]
+            for at in digits[:-4]:
+                shown[at] = "*"
+    return "".join(shown).split("\n")
+
+
+def _line(row: ReadRow, shown: Sequence[str], place: int) -> Line:
+    titles = (Word(title, shown[place], None) for title in sorted(row.titles))
     return Line(
-        scrub(row.line),
-        (*_words(row), *titles),
+        shown[place],
+        (*_words(row, shown, place), *titles),
         row.is_amount,
         row.time,
         row.shape.masked,
@@ -134,6 +161,8 @@ def _line(row: ReadRow) -> Line:
     )
 
 
-def _words(row: ReadRow) -> Iterator[Word]:
+def _words(row: ReadRow, shown: Sequence[str], place: int) -> Iterator[Word]:
     for item in row.labelled:
-        yield Word(item.field, item.label, scrub(item.value or item.below))
+        at = row.line.rfind(item.value) if item.value else -1
+        value = shown[place][at : at + len(item.value)] if at >= 0 else ""
+        yield Word(item.field, item.label, value or (shown[place + 1] if item.below else ""))

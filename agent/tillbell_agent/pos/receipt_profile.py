@@ -51,12 +51,33 @@ def read_profile(text: str) -> Mapping[str, tuple[str, ...]]:
         raise SpecError.of(error.problems) from None
     top = Table(places, (), data)
     top.optional_text("name")
+    if "framing" in data:
+        top.complain("framing", why="this is a specification of ISO 8583, and no receipt profile")
+        raise SpecError.of(places.problems)
     found: dict[str, tuple[str, ...]] = {}
     for name, keys in TABLES.items():
         table = Table(places, (name,), top.mapping(name))
-        found |= {field_of(name, key): table.list_of_text(key, check=trouble_with) for key in keys}
+        found |= {field_of(name, key): table.list_of_text(key, check=_trouble) for key in keys}
         table.finish()
     top.finish()
+    _complain_of_rivals(top, found)
     if places.problems:
         raise SpecError.of(places.problems)
     return MappingProxyType({field: words for field, words in found.items() if words})
+
+
+def _trouble(word: str) -> str | None:
+    if word.rstrip(" :#=") != word:
+        return f"{word!r}: leave out the sign and the space behind it"
+    return trouble_with(word)
+
+
+def _complain_of_rivals(top: Table, found: Mapping[str, tuple[str, ...]]) -> None:
+    """A word before values that stands under two keys would count under neither."""
+    seen: dict[str, str] = {}
+    for name, keys in TABLES.items():
+        for key in keys if name not in _TITLES else ():
+            for word in found[key]:
+                other = seen.setdefault(word.casefold(), key)
+                if other != key:
+                    top.complain(name, key, why=f'"{word}" stands under {other} already. Leave one')

@@ -13,7 +13,7 @@ from tillbell_agent.pos.dialect import DialectEvent, TransactionCompleted
 from tillbell_agent.pos.escpos import EscPos
 from tillbell_agent.pos.labels import ReceiptLabels
 from tillbell_agent.pos.receipt import ReceiptReader
-from tillbell_agent.pos.receipt_lab import MAX_JOBS, Guess, Job, ReceiptLab
+from tillbell_agent.pos.receipt_lab import MAX_JOBS, Guess, Job, ReceiptLab, masked
 from tillbell_agent.pos.receipt_profile import TABLES, field_of, read_profile
 from tillbell_agent.pos.settings import DialectSettings, SpecError
 from tillbell_agent.sim.receipts import receipts
@@ -89,14 +89,53 @@ def test_no_card_number_is_shown() -> None:
     assert "1111" in shown
 
 
+PAN = "4111111111111111"
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        PAN[:10] + "\x1bE\x01" + PAN[10:], PAN[:10] + "\x00" + PAN[10:], PAN[:8] + "\x0e" + PAN[8:],
+        PAN[:10] + "\x1b\x24\x10\x01" + PAN[10:], PAN[:8] + "\r" + PAN[8:], PAN[:8] + "\n" + PAN[8:],
+        "|".join(PAN[at : at + 4] for at in range(0, 16, 4)), ":".join(PAN[at : at + 4] for at in range(0, 16, 4)),
+        "TOTAL: " + PAN[:8] + "\x00" + PAN[8:], PAN[:4] + ", " + PAN[4:8] + ", " + PAN[8:12] + ", " + PAN[12:],
+    ],
+)  # fmt: skip
+def test_a_card_number_that_is_broken_off_is_not_shown_either(printed: str) -> None:
+    jobs, _ = through(f"SHOP\n{printed}\nTOTAL 12,50\nCARD {printed}\n")
+    shown = "".join(each for job in jobs for line in job.lines for each in line.text if each.isalnum())
+    values = "".join(
+        each for each in repr([line.words for job in jobs for line in job.lines]) if each.isdigit()
+    )
+    assert PAN[:10] not in shown
+    assert PAN[:10] not in values
+
+
+def test_amounts_dates_and_references_are_shown_as_they_are() -> None:
+    lines = [
+        "125.00 300.00 12.50", "21/11/2026 10:32:55 0034", "REF 300000003331", "0800 123 456 / 30.00",
+        "EAN 4006381333931 2", "12,50", "13,00", "7.00 3.50 1.25 9.99",
+    ]  # fmt: skip
+    assert masked(lines) == lines
+
+
+@given(st.lists(st.text(alphabet="0123456789 -|,:\ufffdAx", max_size=30), max_size=6))
+def test_masking_keeps_lines_and_their_lengths(lines: list[str]) -> None:
+    shown = masked(lines or [""])
+    assert [len(line) for line in shown] == [len(line) for line in lines or [""]]
+    assert all(old == new or new == "*" for old, new in zip("".join(lines), "".join(shown), strict=True))
+
+
 def test_parts_of_one_paper_that_are_no_receipts_of_their_own_are_shown_once() -> None:
     jobs, _ = through("SHOP\nTOTAL 12,50\n\n\n\n\n\nThank you 1\n")
     assert [len(job.lines) for job in jobs] == [3]
 
 
 def test_a_recording_of_any_length_keeps_so_many_receipts() -> None:
-    jobs, _ = through(f"TOTAL 1,00\n{CUT}" * (MAX_JOBS + 5))
-    assert len(jobs) == MAX_JOBS
+    settings = DialectSettings(encoding="cp858", currency="EUR")
+    lab = ReceiptLab(settings)
+    EscPos(settings, lab).receive_data(f"\x1b@{f'TOTAL 1,00{chr(10)}{CUT}' * (MAX_JOBS + 5)}".encode(), 0.0)
+    assert (len(lab.jobs), lab.seen) == (MAX_JOBS, MAX_JOBS + 5)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -146,6 +185,9 @@ def test_a_label_that_is_given_is_taken_from_where_it_was() -> None:
         ('[total]\ntotal = ["x"]\n', 1, 'Did you mean "totals"?'),
         ("[totals\n", 1, "no TOML"),
         ('totals = "x"\n', 1, "must be a table"),
+        ('[totals]\ntotal = ["Te deben:"]\n', 2, "leave out the sign"),
+        ('[totals]\ntotal = ["Te deben"]\npaid = ["te deben"]\n', 2, "stands under paid already"),
+        ('[framing]\nlength = ["binary"]\n', 1, "a specification of ISO 8583"),
     ],
 )
 def test_a_wrong_profile_says_in_which_line(text: str, line: int, why: str) -> None:
