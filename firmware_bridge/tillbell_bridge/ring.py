@@ -1,29 +1,28 @@
 """Chunks that the agent has not made durable yet, in RAM, by sequence number; the oldest are never given up for new ones.
 
-Where it is full, what is heard is counted as lost, and the next chunk that fits says that octets before it are missing.
+Where it is full, what is heard is counted as lost, and the next chunk of that channel says that octets before it are missing;
+so does the first one of each channel, since nobody heard what was said before this start.
 """
 
 from tillbell_protocol.link import messages as m
 
-_ROW = 24  # octets that a chunk takes beside its own, about
+# What a chunk takes beside its octets: two objects and a place in a table that doubles. Measured with chunks of one octet.
+_ROW = 160
 
 
 class Ring:
-    """``room``: octets. ``boot``: this start's number; ``newest``: the number given last, also by earlier starts; ``oldest``: 0 where nothing is held."""
+    """``room``: octets of the heap. ``log``: 32 random bits, drawn anew with each ring. It holds ``first`` to ``newest``."""
 
-    def __init__(self, room: int, boot: int, newest: int = 0) -> None:
-        self.newest = newest
+    def __init__(self, room: int, log: int, boot: int) -> None:
+        self.log = log
+        self.first = 1
+        self.newest = 0
         self.lost = 0  # chunks
-        self._room, self.boot = room, boot
-        self._rows = {}  # sequence number → (boot, payload)
-        self.first = newest + 1  # the lowest number that may still be read
+        self._room, self._boot = room, boot
+        self._rows = {}  # sequence number → payload
         self._used = 0
-        self._gap = False
+        self._gap = [True, True]
         self._epochs = {}
-
-    @property
-    def oldest(self) -> int:
-        return self.first if self._rows else 0
 
     @property
     def held(self) -> int:
@@ -31,36 +30,35 @@ class Ring:
 
     def add(self, channel: int, flags: int, ticks_us: int, octets: bytes) -> bool:
         """A chunk was heard; False: there was no room."""
-        if self._used + len(octets) + _ROW > self._room:
-            self.lost += 1
-            self._gap = True
-            return False
-        if self._gap:
+        if self._gap[channel]:
             flags |= m.GAP
-            self._gap = False
+        if self._used + len(octets) + _ROW > self._room or not self._put(channel, flags, ticks_us, octets):
+            self.lost += 1
+            self._gap[channel] = True
+            return False
+        self._gap[channel] = False
         self.newest += 1
-        payload = m.Data(channel, flags, ticks_us, octets).encode()
-        self._rows[self.newest] = (self.boot, payload)
-        self._used += len(payload) + _ROW
+        self._used += len(octets) + _ROW
+        return True
+
+    def _put(self, channel: int, flags: int, ticks_us: int, octets: bytes) -> bool:
+        """The number counts only once its row is there."""
+        try:
+            self._rows[self.newest + 1] = m.Data(channel, flags, ticks_us, octets).encode()
+        except MemoryError:
+            return False
         return True
 
     def read(self, seq: int) -> "tuple[int, bytes]":
-        return self._rows[seq]
+        """The start in which it was heard, and DATA's payload."""
+        return self._boot, self._rows[seq]
 
     def forget(self, durable: int) -> None:
         """Up to ``durable``, whatever of it is held."""
-        while self._rows and self.first <= durable:
-            _, payload = self._rows.pop(self.first)
-            self._used -= len(payload) + _ROW
+        while self.first <= durable and self.first <= self.newest:
+            payload = self._rows.pop(self.first)
+            self._used -= len(payload) - m.DATA_HEAD_OCTETS + _ROW
             self.first += 1
-
-    def skip_to(self, seq: int) -> None:
-        """The next number is above ``seq``; what is held moves behind it."""
-        rows = [self._rows[at] for at in range(self.first, self.newest + 1)] if self._rows else []
-        self._rows = {}
-        self.first, self.newest = seq + 1, seq + len(rows)
-        for at, row in enumerate(rows):
-            self._rows[seq + 1 + at] = row
 
     def epochs(self) -> "list[tuple[bytes, int, int]]":
         return [(binding, direction, epoch) for (binding, direction), epoch in self._epochs.items()]

@@ -9,11 +9,12 @@ from tillbell_protocol.link.mac import Mac, same, session_key
 
 WINDOW = 8  # chunks on the way behind what the agent has taken
 _SECOND = 1_000_000
-HELLO_US = 1 * _SECOND
 STATUS_US = 60 * _SECOND
 FIRST_PATIENCE_US, LONGEST_PATIENCE_US = 1 * _SECOND, 8 * _SECOND
 # An agent that takes nothing for so long has no session with us any more, and cannot say so.
 SILENCE_US = 30 * _SECOND
+# Anybody can say a recorded HELLO_GET again: it ends no session oftener than this.
+OBEY_AGAIN_US = 5 * _SECOND
 _MOST_WAITING = (WINDOW + 4) * MAX_FRAME  # octets for a host that does not read
 
 
@@ -31,23 +32,27 @@ class Who:
 
 
 class DeviceSession:
-    """``store``: see ``ring.Ring``. ``nonce``: gives 16 random octets. ``counters``: gives STATUS's, by name."""
+    """``store``: see ``ring.Ring``. ``nonce``: 16 octets from a true source. ``counters``: gives STATUS's, by name."""
 
     def __init__(self, link_key: bytes, who, store, nonce, counters) -> None:
-        self.bad_frames = 0
         self._link_key, self._link_mac = link_key, Mac(link_key)
         self._who, self._store, self._make_nonce, self._counters = who, store, nonce, counters
         self._reader = FrameReader()
+        self._bad_frames = 0
         self._out = bytearray()
         self._mac = None  # of the session; None: there is none
-        self._nonce = b""
-        self._hello_at = self._status_at = self._again_at = self._silent_at = 0
+        self._nonce = None  # of the HELLO that is not answered yet
+        self._greet_at = self._status_at = self._again_at = self._silent_at = self._obey_at = 0
         self._patience = FIRST_PATIENCE_US
         self._taken = self._sent = 0
 
     @property
     def connected(self) -> bool:
         return self._mac is not None
+
+    @property
+    def bad_frames(self) -> int:
+        return self._bad_frames + self._reader.too_long
 
     def bytes_to_send(self, most: int = 1 << 20) -> bytes:
         """What is to be written now, at most so much; each octet is given once."""
@@ -64,18 +69,18 @@ class DeviceSession:
                     raise FrameError("tag")
                 self._take(frame, now)
             except (FrameError, m.MessageError):
-                self.bad_frames += 1
+                self._bad_frames += 1
         self._say(now)
 
     def tick(self, now: int) -> None:
         """Let time pass; call it often."""
         if self._mac is None:
-            if now >= self._hello_at:
+            if now >= self._greet_at:
                 self._greet(now)
             return
         if self._store.newest > self._taken:
             if now >= self._silent_at:
-                self._greet(now)
+                self._begin_anew(now)
                 return
             if self._sent > self._taken and now >= self._again_at:
                 self._sent = self._taken
@@ -88,19 +93,28 @@ class DeviceSession:
         self._say(now)
 
     def _is_genuine(self, frame: Frame, covered: bytes, tag: bytes) -> bool:
+        by_link_key = frame.kind in (m.HELLO_ACK, m.HELLO_GET)
         if not frame.flags & SESSION:
-            return frame.kind in (m.HELLO_ACK, m.HELLO_GET) and self._link_mac.verify(covered, tag)
-        return self._mac is not None and self._mac.verify(covered, tag)
+            return by_link_key and self._link_mac.verify(covered, tag)
+        return not by_link_key and self._mac is not None and self._mac.verify(covered, tag)
+
+    def _begin_anew(self, now: int) -> None:
+        self._mac = self._nonce = None
+        self._patience = FIRST_PATIENCE_US
+        self._greet(now)
 
     def _greet(self, now: int) -> None:
-        """A new session; what the old one had on the way is said again."""
-        self._mac, self._hello_at = None, now + HELLO_US
-        self._nonce = self._make_nonce()
+        """HELLO, with the same random octets until it is answered: a slow line's answer is not one too late."""
+        if self._nonce is None:
+            self._nonce = self._make_nonce()
+        self._greet_at = now + self._patience
+        self._patience = min(2 * self._patience, LONGEST_PATIENCE_US)
         who, store = self._who, self._store
         hello = m.Hello(
-            self._nonce, who.board, who.unique_id, who.firmware, who.cause, WINDOW, store.oldest, store.newest, store.lost
+            self._nonce, who.board, who.unique_id, who.firmware, who.cause, WINDOW, store.log, store.first, store.newest,
+            store.lost,
         )  # fmt: skip
-        self._out[:] = b""
+        self._out[:] = b"\x00"  # whatever stands before it on the line, half a frame or a banner, ends here
         self._write(Frame(m.HELLO, hello.encode(), who.boot))
 
     def _take(self, frame: Frame, now: int) -> None:
@@ -109,8 +123,7 @@ class DeviceSession:
             self._agreed(m.HelloAck.decode(payload), now)
         elif kind == m.HELLO_GET:
             m.decode_nothing(payload)
-            if self._mac is not None or now >= self._hello_at:  # else one is on its way
-                self._greet(now)
+            self._asked_for_hello(now)
         elif kind == m.ACK:
             self._acknowledged(*m.decode_ack(payload), now)
         elif kind == m.NAK:
@@ -127,26 +140,36 @@ class DeviceSession:
         else:
             raise m.MessageError("unknown kind")
 
+    def _asked_for_hello(self, now: int) -> None:
+        if self._mac is None:
+            self._greet_at = min(self._greet_at, now + _SECOND)
+        elif now >= self._obey_at:
+            self._obey_at = now + OBEY_AGAIN_US
+            self._begin_anew(now)
+
     def _agreed(self, ack, now: int) -> None:
-        if self._mac is not None or not same(ack.device_nonce, self._nonce):
+        if self._nonce is None or not same(ack.device_nonce, self._nonce):
             return  # an answer to an earlier HELLO, or said again
+        self._within_store(ack.taken)
         self._mac = Mac(session_key(self._link_key, self._nonce, ack.agent_nonce))
-        if ack.taken > self._store.newest:
-            self._store.skip_to(ack.taken)  # our memory was lost: numbers are never given twice
-        self._patience, self._status_at = FIRST_PATIENCE_US, now + _SECOND
+        self._nonce = None
+        self._patience, self._status_at = FIRST_PATIENCE_US, now
+        self._obey_at, self._silent_at = now + OBEY_AGAIN_US, now + SILENCE_US
         self._taken = self._sent = max(ack.taken, self._store.first - 1)
-        self._silent_at = now + SILENCE_US
         self._store.forget(ack.durable)
 
     def _acknowledged(self, taken: int, durable: int, now: int) -> None:
-        if taken > self._store.newest:
-            raise m.MessageError("of what was never said")
+        self._within_store(taken)
         self._store.forget(durable)
         if taken > self._taken:
             self._taken, self._sent = taken, max(taken, self._sent)
             self._patience = FIRST_PATIENCE_US
             self._again_at = now + self._patience
-        self._silent_at = now + SILENCE_US
+            self._silent_at = now + SILENCE_US
+
+    def _within_store(self, taken: int) -> None:
+        if taken > self._store.newest:
+            raise m.MessageError("of what was never said")
 
     def _say(self, now: int) -> None:
         """What the window has room for."""

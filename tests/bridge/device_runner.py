@@ -26,10 +26,10 @@ class Player:
         """None, or what the session said."""
         what = row[0]
         if what == "ring":
-            self.ring = Ring(row[1], row[2])
+            self.ring = Ring(row[1], row[2], row[3])
         elif what == "start":
-            self.ring.boot = row[2]
-            who = Who("pico", "e661", "0.1.0", 1, row[2])
+            self.ring._boot = row[2]
+            who = Who("pico", row[3], "0.1.0", 1, row[2])
             held = lambda: {"held": self.ring.held}  # noqa: E731
             self.session = DeviceSession(binascii.unhexlify(row[1]), who, self.ring, nonce, held)
         elif what == "nonce":

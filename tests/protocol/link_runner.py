@@ -18,9 +18,9 @@ def hexed(octets):
 
 def hello(payload):
     it = m.Hello.decode(payload)
-    assert it.encode() == payload
+    assert it.cause == 0 or it.encode() == payload
     return {
-        "nonce": hexed(it.nonce), "cause": it.cause, "window": it.window, "oldest": it.oldest, "newest": it.newest,
+        "nonce": hexed(it.nonce), "cause": it.cause, "window": it.window, "log": it.log, "oldest": it.oldest, "newest": it.newest,
         "lost": it.lost, "board": it.board, "unique_id": it.unique_id, "firmware": it.firmware,
     }  # fmt: skip
 

@@ -108,9 +108,10 @@ def test_every_single_bit_that_is_flipped_is_seen() -> None:
         lambda: m.Data(0, 0, 0, bytes(m.MAX_DATA + 1)), lambda: m.Data(2, 0, 0, b"").encode(),
         lambda: m.Data(0, 0, 2**64, b"").encode(), lambda: m.encode_numbers(2**64), lambda: m.encode_numbers(-1),
         lambda: m.HelloAck(bytes(16), bytes(15), 0, 0), lambda: m.HelloAck(bytes(16), bytes(16), 2**32, 0).encode(),
-        lambda: m.Hello(bytes(15), "", "", "", 0, 1, 0, 0, 0),
-        lambda: m.Hello(bytes(16), "x" * 41, "", "", 0, 1, 0, 0, 0).encode(),
-        lambda: m.Hello(bytes(16), "", "", "", 6, 1, 0, 0, 0).encode(),
+        lambda: m.Hello(bytes(15), "", "", "", 0, 1, 0, 1, 0, 0),
+        lambda: m.Hello(bytes(16), "x" * 41, "", "", 0, 1, 0, 1, 0, 0).encode(),
+        lambda: m.Hello(bytes(16), "", "", "", 6, 1, 0, 1, 0, 0).encode(),
+        lambda: m.Hello(bytes(16), "", "", "", 0, 1, 2**32, 1, 0, 0).encode(),
         lambda: m.encode_epochs([(bytes(7), 0, 0)]), lambda: m.encode_epochs([(bytes(8), 2, 0)]),
         lambda: m.encode_epochs([(bytes(8), 0, 0)] * 17),
     ],
@@ -124,7 +125,9 @@ def test_what_does_not_fit_is_never_cut_to_fit(make: Callable[[], object]) -> No
 def test_the_largest_of_each_message_fits_into_a_frame() -> None:
     largest = [
         m.Data(1, 255, 2**64 - 1, bytes(m.MAX_DATA)).encode(),
-        m.Hello(bytes(16), "b" * 40, "u" * 40, "f" * 40, 5, 255, 2**32 - 1, 2**32 - 1, 2**20).encode(),
+        m.Hello(
+            bytes(16), "b" * 40, "u" * 40, "f" * 40, 5, 255, 2**32 - 1, 2**32 - 1, 2**32 - 1, 2**40
+        ).encode(),
         m.encode_epochs([(bytes(8), 1, 2**32 - 1)] * m.MAX_EPOCHS),
         m.encode_status(dict.fromkeys(m.COUNTERS, 2**40)),
     ]

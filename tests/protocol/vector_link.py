@@ -40,8 +40,8 @@ def text(words):
 
 
 def hello(**changes):
-    row = {"cause": 1, "window": 8, "oldest": 41, "newest": 44, "lost": 3} | changes
-    fixed = struct.pack("<BBIIH", *row.values())
+    row = {"cause": 1, "window": 8, "log": 0xC0FFEE00, "oldest": 41, "newest": 44, "lost": 3} | changes
+    fixed = struct.pack("<BBIIII", *row.values())
     return NONCE + fixed + text("pico") + text("e6614103e7452d2f") + text("0.1.0")
 
 
@@ -94,10 +94,22 @@ def cases():
 
 def _good():
     greeting = {
-        "nonce": NONCE.hex(), "cause": 1, "window": 8, "oldest": 41, "newest": 44, "lost": 3, "board": "pico",
+        "nonce": NONCE.hex(), "cause": 1, "window": 8, "log": 0xC0FFEE00, "oldest": 41, "newest": 44, "lost": 3, "board": "pico",
         "unique_id": "e6614103e7452d2f", "firmware": "0.1.0",
     }  # fmt: skip
     yield ok("hello", "tagged with the link key", 1, hello(), greeting, key=KEY, flags=0)
+    nothing = greeting | {"oldest": 45}
+    yield ok("hello_nothing", "it holds nothing", 1, hello(oldest=45), nothing, key=KEY, flags=0)
+    later = {**greeting, "cause": 0}
+    yield ok(
+        "hello_later",
+        "a cause of a later version is the unknown one",
+        1,
+        hello(cause=9),
+        later,
+        key=KEY,
+        flags=0,
+    )
     answer = {"device_nonce": NONCE.hex(), "agent_nonce": AGENT_NONCE.hex(), "taken": 42, "durable": 40}
     payload = NONCE + AGENT_NONCE + struct.pack("<II", 42, 40)
     yield ok("hello_ack", "tagged with the link key", 64, payload, answer, key=KEY, flags=0)
@@ -162,8 +174,11 @@ def _bad():
         ("hello_short", "half a text", 1, hello()[:-1]),
         ("hello_long", "an octet behind it", 1, hello() + b"x"),
         ("hello_window", "a window of nothing", 1, hello(window=0)),
-        ("hello_cause", "a cause that is none", 1, hello(cause=6)),
-        ("hello_order", "the oldest is newer than the newest", 1, hello(oldest=45)),
+        ("hello_order", "the oldest is behind the newest", 1, hello(oldest=46)),
+        ("hello_zero", "numbers begin with 1", 1, hello(oldest=0)),
+        ("hello_long_text", "41 octets", 1, hello()[:34] + text("x" * 41) + hello()[39:]),
+        ("hello_space", "a name with a space", 1, hello()[:34] + text("pi o") + hello()[39:]),
+        ("hello_nobody", "no unique id", 1, hello()[:39] + text("") + text("0.1.0")),
         ("hello_text", "no UTF-8", 1, hello()[:-5] + b"\xff\xfe\xfd\xfc\xfb"),
         ("hello_ack_long", "an octet behind it", 64, NONCE + AGENT_NONCE + bytes(9)),
         ("data_short", "no ticks", 2, data(b"")[:-1]),

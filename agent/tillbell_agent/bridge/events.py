@@ -8,8 +8,12 @@ from tillbell_agent.pos.dialect import Line
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """A session has begun. ``lost``: chunks that the bridge has dropped for want of room, ever, modulo 2^16."""
+    """A session has begun. ``log``: whose sequence numbers count; a board that lost its memory has another one.
 
+    ``lost``: chunks of it that the bridge had no room for.
+    """
+
+    log: str
     board: str
     unique_id: str
     firmware: str
@@ -27,12 +31,13 @@ class Disconnected:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """What one tap heard without a pause, told once, in order. Say ``durable(seq)`` when nothing of it can be lost any more.
+    """What one tap heard without a pause, told once, in order. Say ``durable(log, seq)`` when nothing of it can be lost.
 
     ``at``: the agent's monotonic seconds at its first octet; None: of an earlier start of the bridge, or not known yet.
-    ``gap``: octets before it are missing; ``overrun``, ``framing``: as the bridge's UART saw.
+    ``gap``: octets of this line before these are missing; ``overrun``, ``framing``: as the bridge's UART saw.
     """
 
+    log: str
     seq: int
     line: Line
     octets: bytes
@@ -44,9 +49,11 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class ChunksLost:
-    """The bridge has no longer what comes next: ``count`` chunks, by their numbers."""
+    """The bridge does not have (or cannot say) the chunks up to ``up_to``, ``count`` of them. To be made durable as they are."""
 
+    log: str
     count: int
+    up_to: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +65,7 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class EpochsTold:
-    """(first eight octets of a binding, direction) → the highest epoch that the bridge keeps."""
+    """(first eight octets of a binding, direction) → the highest epoch that the bridge keeps; what was higher before holds."""
 
     epochs: Mapping[tuple[bytes, int], int]
 

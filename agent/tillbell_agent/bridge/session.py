@@ -1,10 +1,13 @@
 """The agent's end of the link (SPEC, section 9): answers HELLO, takes chunks once and in order, says what is durable.
 
-Sans-IO. Time is the caller's monotonic seconds. Any octets give events; what is no genuine frame is counted.
+Sans-IO. Time is the caller's monotonic seconds. Any octets give events; what is no genuine frame is counted. A HELLO that
+somebody recorded ends nothing: a session begins with the first frame that only the bridge can have made.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
+from tillbell_agent.bridge.clocks import Clocks
 from tillbell_agent.bridge.events import (
     BridgeEvent,
     Chunk,
@@ -16,49 +19,67 @@ from tillbell_agent.bridge.events import (
 )
 from tillbell_agent.pos.dialect import Line
 from tillbell_protocol.link import messages as m
-from tillbell_protocol.link.frame import SESSION, Frame, FrameError, FrameReader, split
+from tillbell_protocol.link.frame import MAX_FRAME, SESSION, Frame, FrameError, FrameReader, split
 from tillbell_protocol.link.mac import Mac, session_key
 
-ASK_AGAIN_S = 1.0  # for a HELLO
+ASK_FIRST_S, ASK_LAST_S = 1.0, 8.0  # for a HELLO, or for an epoch: twice as long each time
 # Acknowledgements that come at once are one: a burst of chunks is answered a few times, not for each.
 ACK_AFTER_S = 0.02
 NAK_AGAIN_S = 0.5
-# The clocks are compared so often; the answer with the shortest way of the last ones counts.
-COMPARE_S, COMPARE_FIRST_S, COMPARE_FIRST = 60.0, 0.2, 4
-_BEST_OF = 8
-# Several questions about the time without an answer: nobody is there.
-_UNANSWERED = 3
 _LINES = (Line.TERMINAL, Line.TILL)
-_MICROSECONDS = 1_000_000
+_MOST_WAITING = 64 * MAX_FRAME  # octets for a port that takes none
+
+
+@dataclass(slots=True)
+class _Log:
+    """How far a log's chunks were taken, and are durable. It outlives sessions: what was taken is not told again."""
+
+    taken: int
+    durable: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Peer:
+    """Who said HELLO, and the key that was offered; it is a session once a frame bears it."""
+
+    hello: m.Hello
+    boot: int
+    mac: Mac
+    answer: bytes
+
+    @property
+    def log(self) -> str:
+        return f"{self.hello.unique_id}/{self.hello.log:08x}"
 
 
 class BridgeSession:
-    """``durable``: the newest sequence number that is durable here, by the board's unique id. ``nonce``: 16 random octets."""
+    """``durable``: log → the newest sequence number that is durable here. ``nonce``: 16 random octets."""
 
     def __init__(
         self, link_key: bytes, now: float, *, durable: Mapping[str, int], nonce: Callable[[], bytes]
     ) -> None:
-        self.bad_frames = 0
         self._link_key, self._link_mac = link_key, Mac(link_key)
-        self._known = dict(durable)
+        self._logs = {log: _Log(seq, seq) for log, seq in durable.items()}
         self._make_nonce = nonce
         self._reader = FrameReader()
+        self._bad_frames = 0
         self._out = bytearray()
-        self._mac: Mac | None = None
-        self._unique_id: str | None = None
-        self._boot = 0
-        self._taken = self._durable = 0
-        self._ask_at = now
+        self._peer: _Peer | None = None
+        self._offered: _Peer | None = None
+        self._clocks = Clocks(now)
+        self._ask_at, self._ask_again_s = now, ASK_FIRST_S
         self._ack_at: float | None = None
         self._nak_until = now
-        self._compare_at = now
-        self._comparisons = 0
-        self._unanswered = 0
-        self._clocks: list[tuple[float, float]] = []  # (way there and back, ours less the bridge's)
+        self._epochs: dict[tuple[bytes, int], int] = {}  # to be kept there, and not confirmed
+        self._epochs_at = now
 
     @property
     def connected(self) -> bool:
-        return self._mac is not None
+        return self._peer is not None
+
+    @property
+    def bad_frames(self) -> int:
+        return self._bad_frames + self._reader.too_long
 
     def bytes_to_send(self) -> bytes:
         """Octets to write now; each is given once."""
@@ -67,30 +88,37 @@ class BridgeSession:
         return out
 
     def next_deadline(self) -> float:
-        if self._mac is None:
+        if self._peer is None:
             return self._ask_at
-        return self._compare_at if self._ack_at is None else min(self._ack_at, self._compare_at)
+        due = [self._clocks.compare_at]
+        due += [self._ack_at] if self._ack_at is not None else []
+        due += [self._epochs_at] if self._epochs else []
+        return min(due)
 
-    def durable(self, seq: int, now: float) -> None:
-        """Nothing up to this chunk can be lost any more: the bridge may forget it. ValueError: it was not told."""
-        if seq > self._taken:
-            raise ValueError(f"chunk {seq} was not told")
-        if seq > self._durable:
-            self._durable = seq
+    def durable(self, log: str, seq: int, now: float) -> None:
+        """Nothing of ``log`` up to this chunk can be lost any more: its bridge may forget it. ValueError: it was not told."""
+        kept = self._logs.get(log)
+        if kept is None or seq > kept.taken:
+            raise ValueError(f"chunk {seq} of {log} was not told")
+        kept.durable = max(seq, kept.durable)
+        if self._peer is not None and self._peer.log == log:
             self._ack_soon(now)
 
-    def put_epoch(self, binding: bytes, direction: int, epoch: int) -> None:
-        """Keep the highest epoch begun there, too; ``EpochsTold`` follows. Only when ``connected``."""
-        self._write(m.EPOCH_PUT, m.encode_epochs([(binding[:8], direction, epoch)]))
+    def put_epoch(self, binding: bytes, direction: int, epoch: int, now: float) -> None:
+        """Keep the highest epoch begun there, too: said until ``EpochsTold`` shows it, or that there is no room."""
+        self._epochs[binding[:8], direction] = epoch
+        self._epochs_at = now
 
     def ask_epochs(self) -> None:
-        """``EpochsTold`` follows. Only when ``connected``."""
+        """``EpochsTold`` follows; ask again where it does not. Nothing while there is no session."""
         self._write(m.EPOCHS_GET)
 
     def lost(self, now: float, why: str) -> list[BridgeEvent]:
         """The port is gone, or was opened anew: what was half heard is no frame."""
+        self._bad_frames += self._reader.too_long
         self._reader = FrameReader()
         self._out.clear()
+        self._offered = None
         return self._end(now, why)
 
     def receive_data(self, data: bytes, now: float) -> list[BridgeEvent]:
@@ -98,130 +126,146 @@ class BridgeSession:
         for stuffed in self._reader.feed(data):
             try:
                 frame, covered, tag = split(stuffed)
-                if not self._is_genuine(frame, covered, tag):
+                if frame.flags & SESSION:
+                    events += self._of_session(frame, covered, tag, now)
+                elif frame.kind == m.HELLO and self._link_mac.verify(covered, tag):
+                    self._greeted(m.Hello.decode(frame.payload), frame.boot)
+                else:
                     raise FrameError("tag")
-                events += self._take(frame, now)
             except (FrameError, m.MessageError):
-                self.bad_frames += 1
+                self._bad_frames += 1
         return events
 
     def tick(self, now: float) -> list[BridgeEvent]:
-        if self._mac is None:
-            if now >= self._ask_at:
-                self._ask_at = now + ASK_AGAIN_S
-                self._out += Frame(m.HELLO_GET).encode(self._link_mac)
+        if self._peer is None:
+            self._ask_for_hello(now)
             return []
         if self._ack_at is not None and now >= self._ack_at:
             self._ack_at = None
-            self._write(m.ACK, m.encode_ack(self._taken, self._durable))
-        if now < self._compare_at:
+            kept = self._logs[self._peer.log]
+            self._write(m.ACK, m.encode_ack(kept.taken, kept.durable))
+        if self._epochs and now >= self._epochs_at:
+            self._epochs_at = now + ASK_FIRST_S
+            (binding, direction), epoch = next(iter(self._epochs.items()))
+            self._write(m.EPOCH_PUT, m.encode_epochs([(binding, direction, epoch)]))
+        if now < self._clocks.compare_at:
             return []
-        if self._unanswered >= _UNANSWERED:
+        if self._clocks.unanswered:
             return self._end(now, "the bridge does not answer")
-        self._compare(now)
+        self._write(m.TIME, m.encode_numbers(self._clocks.question(now)))
         return []
 
-    def _is_genuine(self, frame: Frame, covered: bytes, tag: bytes) -> bool:
-        if not frame.flags & SESSION:
-            return frame.kind == m.HELLO and self._link_mac.verify(covered, tag)
-        return self._mac is not None and self._mac.verify(covered, tag)
+    def _ask_for_hello(self, now: float) -> None:
+        if now >= self._ask_at and len(self._out) < _MOST_WAITING:
+            self._ask_at = now + self._ask_again_s
+            self._ask_again_s = min(2 * self._ask_again_s, ASK_LAST_S)
+            self._out += b"\x00" + Frame(m.HELLO_GET).encode(self._link_mac)
 
-    def _take(self, frame: Frame, now: float) -> list[BridgeEvent]:
+    def _greeted(self, hello: m.Hello, boot: int) -> None:
+        """Said again it gets the same answer; a new one is offered another key beside the session that there is."""
+        offered = self._offered
+        if offered is None or offered.hello.nonce != hello.nonce:
+            nonce = self._make_nonce()
+            mac = Mac(session_key(self._link_key, hello.nonce, nonce))
+            offered = self._offered = _Peer(hello, boot, mac, nonce)
+        kept = self._kept(offered)
+        answer = m.HelloAck(hello.nonce, offered.answer, kept.taken, kept.durable)
+        if len(self._out) < _MOST_WAITING:
+            self._out += Frame(m.HELLO_ACK, answer.encode()).encode(self._link_mac)
+
+    def _kept(self, peer: _Peer) -> _Log:
+        """What HELLO_ACK says of a log; below ``oldest`` there is nothing to be had."""
+        kept = self._logs.get(peer.log, _Log(0, 0))
+        if peer.hello.oldest > kept.taken + 1:
+            return _Log(peer.hello.oldest - 1, peer.hello.oldest - 1)
+        return kept
+
+    def _of_session(self, frame: Frame, covered: bytes, tag: bytes, now: float) -> list[BridgeEvent]:
+        if self._peer is not None and self._peer.mac.verify(covered, tag):
+            self._clocks.heard()
+            return self._take(frame, self._peer, now)
+        if self._offered is None or not self._offered.mac.verify(covered, tag):
+            raise FrameError("tag")
+        events = self._end(now, "the bridge begins anew")
+        peer, self._offered = self._offered, None
+        return events + self._begun(peer, now) + self._take(frame, peer, now)
+
+    def _begun(self, peer: _Peer, now: float) -> list[BridgeEvent]:
+        hello, before = peer.hello, self._logs.get(peer.log, _Log(0, 0))
+        self._peer = peer
+        self._clocks = Clocks(now)
+        self._ack_at, self._ask_again_s = None, ASK_FIRST_S
+        cause = m.RESET_CAUSES[hello.cause]
+        events: list[BridgeEvent] = [
+            Connected(peer.log, hello.board, hello.unique_id, hello.firmware, cause, peer.boot, hello.lost)
+        ]
+        kept = self._logs[peer.log] = self._kept(peer)
+        if kept.taken > before.taken:
+            events.append(ChunksLost(peer.log, kept.taken - before.taken, kept.taken))
+        return events
+
+    def _take(self, frame: Frame, peer: _Peer, now: float) -> list[BridgeEvent]:
         match frame.kind:
-            case m.HELLO:
-                return self._greeted(m.Hello.decode(frame.payload), frame.boot, now)
             case m.DATA:
-                return self._chunk(frame, now)
+                return self._chunk(frame, peer, now)
             case m.STATUS:
                 return [Counters(m.decode_status(frame.payload))]
             case m.TIME_REPLY:
                 asked_us, ticks_us = m.decode_numbers(frame.payload, 2)
-                self._compared(asked_us, ticks_us, now)
+                self._clocks.answer(asked_us, ticks_us, now)
                 return []
             case m.EPOCHS:
-                rows = m.decode_epochs(frame.payload)
-                return [EpochsTold({(binding, direction): epoch for binding, direction, epoch in rows})]
+                return [self._epochs_told(m.decode_epochs(frame.payload))]
         raise m.MessageError("unknown kind")
 
-    def _greeted(self, hello: m.Hello, boot: int, now: float) -> list[BridgeEvent]:
-        events = self._end(now, "the bridge begins anew") if self._mac is not None else []
-        if hello.unique_id != self._unique_id:
-            self._unique_id = hello.unique_id
-            self._taken = self._durable = self._known.get(hello.unique_id, 0)
-        events.append(
-            Connected(
-                hello.board, hello.unique_id, hello.firmware, m.RESET_CAUSES[hello.cause], boot, hello.lost
-            )
-        )
-        if hello.oldest > self._taken + 1:
-            events.append(ChunksLost(hello.oldest - self._taken - 1))
-            self._taken = self._durable = hello.oldest - 1
-        nonce = self._make_nonce()
-        answer = m.HelloAck(hello.nonce, nonce, self._taken, self._durable)
-        self._out += Frame(m.HELLO_ACK, answer.encode()).encode(self._link_mac)
-        self._mac = Mac(session_key(self._link_key, hello.nonce, nonce))
-        self._boot = boot
-        self._clocks.clear()
-        self._comparisons = self._unanswered = 0
-        self._compare_at = now
-        self._ack_at = None
-        return events
-
-    def _chunk(self, frame: Frame, now: float) -> list[BridgeEvent]:
-        if frame.seq <= self._taken:
+    def _chunk(self, frame: Frame, peer: _Peer, now: float) -> list[BridgeEvent]:
+        kept = self._logs[peer.log]
+        if frame.seq <= kept.taken:
             self._ack_soon(now)  # it did not hear the last one
             return []
-        if frame.seq > self._taken + 1:
+        if frame.seq > kept.taken + 1:
             if now >= self._nak_until:
                 self._nak_until = now + NAK_AGAIN_S
-                self._write(m.NAK, m.encode_numbers(self._taken + 1))
+                self._write(m.NAK, m.encode_numbers(kept.taken + 1))
             return []
-        self._taken += 1
+        kept.taken += 1
         self._ack_soon(now)
-        data = m.Data.decode(
-            frame.payload
-        )  # one that makes no sense is not asked for again: it would not change
+        try:
+            data = m.Data.decode(frame.payload)
+        except m.MessageError:  # a genuine one that makes no sense would be the same again
+            self._bad_frames += 1
+            return [ChunksLost(peer.log, 1, frame.seq)]
         return [
             Chunk(
+                peer.log,
                 frame.seq,
                 _LINES[data.channel],
                 data.octets,
-                self._at(frame.boot, data.ticks_us),
+                self._clocks.ours(data.ticks_us) if frame.boot == peer.boot else None,
                 gap=bool(data.flags & m.GAP),
                 overrun=bool(data.flags & m.OVERRUN),
                 framing=bool(data.flags & m.FRAMING),
             )
         ]
 
-    def _at(self, boot: int, ticks_us: int) -> float | None:
-        if boot != self._boot or not self._clocks:
-            return None
-        return ticks_us / _MICROSECONDS + min(self._clocks)[1]
-
-    def _compare(self, now: float) -> None:
-        self._unanswered += 1
-        self._comparisons += 1
-        self._compare_at = now + (COMPARE_FIRST_S if self._comparisons < COMPARE_FIRST else COMPARE_S)
-        self._write(m.TIME, m.encode_numbers(round(now * _MICROSECONDS)))
-
-    def _compared(self, asked_us: int, ticks_us: int, now: float) -> None:
-        asked = asked_us / _MICROSECONDS
-        if not 0 <= now - asked <= COMPARE_S:
-            return
-        self._unanswered = 0
-        way = now - asked
-        self._clocks = [*self._clocks[1 - _BEST_OF :], (way, asked + way / 2 - ticks_us / _MICROSECONDS)]
+    def _epochs_told(self, rows: list[tuple[bytes, int, int]]) -> EpochsTold:
+        told = {(binding, direction): epoch for binding, direction, epoch in rows}
+        is_full = len(rows) == m.MAX_EPOCHS
+        for key, epoch in list(self._epochs.items()):
+            if told.get(key, -1) >= epoch or (is_full and key not in told):
+                del self._epochs[key]
+        return EpochsTold(told)
 
     def _ack_soon(self, now: float) -> None:
         if self._ack_at is None:
             self._ack_at = now + ACK_AFTER_S
 
     def _end(self, now: float, why: str) -> list[BridgeEvent]:
-        if self._mac is None:
+        if self._peer is None:
             return []
-        self._mac, self._ack_at, self._ask_at = None, None, now
+        self._peer, self._ack_at, self._ask_at = None, None, now
         return [Disconnected(why)]
 
     def _write(self, kind: int, payload: bytes = b"") -> None:
-        if self._mac is not None:
-            self._out += Frame(kind, payload, flags=SESSION).encode(self._mac)
+        if self._peer is not None and len(self._out) < _MOST_WAITING:
+            self._out += Frame(kind, payload, flags=SESSION).encode(self._peer.mac)

@@ -7,14 +7,14 @@ from tillbell_protocol.link.cobs import decode, encode
 from tillbell_protocol.link.mac import TAG_OCTETS, Mac
 
 VERSION = 1
-MAX_PAYLOAD = 224  # a frame then has at most 250 octets: one buffer of a USB serial port
+MAX_PAYLOAD = 224  # a frame then has at most 249 octets: less than a buffer of a USB serial port
 SESSION = 0x01  # flag: tagged with the session's key; without it with the link key
 
 _HEAD = "<BBBHIH"
 _HEAD_OCTETS = 11
 _CRC_OCTETS = 4
 _LEAST = _HEAD_OCTETS + TAG_OCTETS + _CRC_OCTETS
-MAX_FRAME = _LEAST + MAX_PAYLOAD + 2  # stuffed, without its zero
+MAX_FRAME = _LEAST + MAX_PAYLOAD + 1  # stuffed, without its zero
 _U16, _U32 = 0xFFFF, 0xFFFFFFFF
 
 

@@ -6,7 +6,8 @@ Every reader takes any octets and raises ``MessageError`` for those that are non
 import struct
 
 NONCE_OCTETS = 16
-MAX_DATA = 212  # octets of one DATA
+MAX_DATA = 212  # octets of one DATA …
+DATA_HEAD_OCTETS = 10  # … behind its head
 MAX_EPOCHS = 16  # of one EPOCHS
 _U8, _U16, _U32, _U64 = 0xFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF
 
@@ -39,6 +40,11 @@ def _short(text: str, name: str) -> bytes:
     return bytes([len(octets)]) + octets
 
 
+def _is_plain(text: str) -> bool:
+    """Printable ASCII: a board's name goes into logs and files' names."""
+    return all(0x21 <= ord(character) <= 0x7E for character in text)
+
+
 def _take(payload: bytes, at: int, octets: int) -> bytes:
     if at + octets > len(payload):
         raise MessageError("too short")
@@ -53,26 +59,32 @@ def _ended(payload: bytes, at: int) -> None:
 def _text(payload: bytes, at: int) -> tuple[str, int]:
     length = _take(payload, at, 1)[0]
     try:
-        return str(_take(payload, at + 1, length), "utf-8"), at + 1 + length
+        text = str(_take(payload, at + 1, length), "utf-8")
     except UnicodeError:
         raise MessageError("no UTF-8") from None
+    if length > 40 or not _is_plain(text):
+        raise MessageError("impossible values")
+    return text, at + 1 + length
 
 
 class Hello:
-    """The device begins a session. ``oldest``, ``newest``: sequence numbers that it holds; 0 and 0: none."""
+    """The device begins a session. It holds ``oldest`` to ``newest`` of ``log``; nothing where ``oldest`` is the higher one.
 
-    _FIXED = "<BBIIH"
-    _FIXED_OCTETS = 12
+    ``log``: drawn at random when its memory was made; sequence numbers are a log's. ``lost``: chunks of it that never got one.
+    """
+
+    _FIXED = "<BBIIII"
+    _FIXED_OCTETS = 18
 
     def __init__(
-        self, nonce: bytes, board: str, unique_id: str, firmware: str, cause: int, window: int, oldest: int,
+        self, nonce: bytes, board: str, unique_id: str, firmware: str, cause: int, window: int, log: int, oldest: int,
         newest: int, lost: int,
     ) -> None:  # fmt: skip
         if len(nonce) != NONCE_OCTETS:
             raise ValueError("a nonce has 16 octets")
         self.nonce, self.board, self.unique_id, self.firmware = nonce, board, unique_id, firmware
-        self.cause, self.window, self.oldest, self.newest = cause, window, oldest, newest
-        self.lost = lost  # chunks that were dropped for ever since the device was set up, modulo 2^16
+        self.cause, self.window, self.log = cause, window, log
+        self.oldest, self.newest, self.lost = oldest, newest, lost
 
     def encode(self) -> bytes:
         return (
@@ -81,9 +93,10 @@ class Hello:
                 self._FIXED,
                 _within(self.cause, len(RESET_CAUSES) - 1, "cause"),
                 _within(self.window, _U8, "window"),
+                _within(self.log, _U32, "log"),
                 _within(self.oldest, _U32, "oldest"),
                 _within(self.newest, _U32, "newest"),
-                self.lost & _U16,
+                min(_within(self.lost, _U64, "lost"), _U32),
             )
             + _short(self.board, "board")
             + _short(self.unique_id, "unique_id")
@@ -92,16 +105,20 @@ class Hello:
 
     @staticmethod
     def decode(payload: bytes) -> "Hello":
+        """A cause that is not known yet is the unknown one."""
         nonce = _take(payload, 0, NONCE_OCTETS)
         fixed = _take(payload, NONCE_OCTETS, Hello._FIXED_OCTETS)
-        cause, window, oldest, newest, lost = struct.unpack(Hello._FIXED, fixed)
-        if cause >= len(RESET_CAUSES) or window == 0 or oldest > newest:
+        cause, window, log, oldest, newest, lost = struct.unpack(Hello._FIXED, fixed)
+        if window == 0 or oldest == 0 or oldest > newest + 1:
             raise MessageError("impossible values")
         board, at = _text(payload, NONCE_OCTETS + Hello._FIXED_OCTETS)
         unique_id, at = _text(payload, at)
         firmware, at = _text(payload, at)
         _ended(payload, at)
-        return Hello(nonce, board, unique_id, firmware, cause, window, oldest, newest, lost)
+        if not unique_id:
+            raise MessageError("impossible values")
+        cause = cause if cause < len(RESET_CAUSES) else 0
+        return Hello(nonce, board, unique_id, firmware, cause, window, log, oldest, newest, lost)
 
 
 class HelloAck:
@@ -145,7 +162,6 @@ class Data:
     """What one tap heard without a pause. ``ticks_us``: microseconds since the device's start, at the first octet."""
 
     _HEAD = "<BBQ"
-    _HEAD_OCTETS = 10
 
     def __init__(self, channel: int, flags: int, ticks_us: int, octets: bytes) -> None:
         if len(octets) > MAX_DATA:
@@ -163,8 +179,8 @@ class Data:
 
     @staticmethod
     def decode(payload: bytes) -> "Data":
-        channel, flags, ticks_us = struct.unpack(Data._HEAD, _take(payload, 0, Data._HEAD_OCTETS))
-        octets = payload[Data._HEAD_OCTETS :]
+        channel, flags, ticks_us = struct.unpack(Data._HEAD, _take(payload, 0, DATA_HEAD_OCTETS))
+        octets = payload[DATA_HEAD_OCTETS:]
         if channel > 1 or len(octets) > MAX_DATA:
             raise MessageError("impossible values")
         return Data(channel, flags, ticks_us, octets)
