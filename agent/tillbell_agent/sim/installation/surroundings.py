@@ -59,11 +59,13 @@ class SimPort:
         self.there = True
         self.is_open = False
         self.broken = False  # it went while it was open
+        self.opened = 0  # how often
 
     def open(self) -> "SimPort":
         if not self.there:
             raise PortError("/dev/simulated: no such port: is the adapter plugged in?", missing=True)
         self.is_open, self.broken = True, False
+        self.opened += 1
         self._waiting.clear()  # a driver keeps nothing for a port that nobody had open
         return self
 

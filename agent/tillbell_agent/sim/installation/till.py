@@ -29,11 +29,15 @@ Piece = tuple[float, Line, bytes]
 
 @dataclass(slots=True)
 class Job:
-    """One conversation. ``whole``: nothing took away or added an octet; ``life``: which start of the agent got it."""
+    """One conversation. ``whole``: nothing took away or added an octet; ``life``: which start of the agent got it.
+
+    ``opened``: how often each port had been: one that was pulled and plugged between two frames breaks a conversation, too.
+    """
 
     at: float
     expected: tuple[Transaction, ...]
     life: int
+    opened: tuple[int, int]
     whole: bool = True
 
 
@@ -63,12 +67,15 @@ class Till:
         self._noise, self._noise_at = self._noise + 1, self._shop.clock.now
         self._shop.source.put(octets)
 
+    def _opened(self) -> tuple[int, int]:
+        return self._shop.source.opened, self._shop.till_source.opened
+
     def _begin(self) -> None:
         if not self.running:
             return
         now, exchange = self._shop.clock.now, next(self._day)
         quiet = now - self._noise_at > _NOISE_LASTS_S
-        job = Job(now, exchange.expected, self._shop.starts, whole=quiet)
+        job = Job(now, exchange.expected, self._shop.starts, self._opened(), whole=quiet)
         self.printed += len(exchange.expected)
         pieces = [piece for spoken in exchange.spoken for piece in self._pieces(spoken)]
         self._say(job, pieces, self._noise)
@@ -97,7 +104,7 @@ class Till:
 
     def _put(self, job: Job, line: Line, octets: bytes, noise: int) -> None:
         shop = self._shop
-        same_life = shop.agent is not None and shop.starts == job.life
+        same_life = shop.agent is not None and (shop.starts, self._opened()) == (job.life, job.opened)
         port = shop.source if line is Line.TERMINAL else shop.till_source
         job.whole &= port.put(octets) and same_life and self._noise == noise
 
