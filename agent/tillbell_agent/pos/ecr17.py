@@ -209,6 +209,9 @@ class Ecr17:
         return [Desynced(octets, "octets that are in no frame")] if octets else []
 
     def _on_frame(self, frame: Frame, now: float) -> list[DialectEvent]:
+        if not frame.message:
+            self._modes.refused()
+            return []
         trust = self._modes.judge(frame.mode)
         if trust is Trust.DAMAGED:
             return [Desynced(len(frame.message) + 3, "a check octet that does not hold")]

@@ -24,7 +24,10 @@ _BEGUN = re.compile(rb"(?:\x02%b{0,%d}\x03?|\x01[\x20-\xff]{0,20}|[\x06\x15]\x03
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A message whose check octet holds in one of the four ways. ``mode``: that octet, without what the message makes it."""
+    """A message whose check octet holds in one of the four ways. ``mode``: that octet, without what the message makes it.
+
+    An empty ``message`` is a NAK with its check octet: the frame before it was damaged, whatever it looked like.
+    """
 
     message: bytes
     mode: int
@@ -60,6 +63,8 @@ class Framer:
                 else:
                     self.skipped += 1
                     at = unit.start() + 1
+            elif unit.group().startswith(b"\x15\x03"):
+                frames.append(Frame(b"", 0))
         self._keep(octets, at)
         return frames
 
@@ -108,3 +113,8 @@ class Modes:
         if certain:
             return Trust.DAMAGED
         return Trust.SURE if alike > 1 and 2 * alike > len(self._heard) else Trust.DOUBTFUL
+
+    def refused(self) -> None:
+        """The other end says that the last frame was damaged: nothing is learned from it."""
+        if self._heard:
+            self._heard.pop()

@@ -25,6 +25,7 @@ from tillbell_agent.sim.tills import TROUBLES, Exchange, exchanges_of
 from tillbell_protocol.event import Kind, Transaction
 
 PAN = "4111111111111111"
+NAK = b"\x15\x03" + bytes([0x7F ^ 0x15 ^ 0x03])
 COVERS = {"lrc": 0, "lrc-stx": 2, "lrc-etx": 3, "lrc-stx-etx": 1}
 ACK = bytes.fromhex("060379")
 NAK = bytes.fromhex("15036a")
@@ -161,6 +162,21 @@ def test_request_whose_check_octet_is_of_another_way_than_the_answer_gives_no_am
     wrong = frame(request()).replace(b"00000650", b"00000651")
     steps = [(0.0, Line.TILL, wrong), (5.0, Line.TERMINAL, frame(answer()))]
     assert [each.amount_minor for each in rung(hear(dialect("auto"), steps))] == [None]
+
+
+def test_frame_that_the_other_end_refuses_teaches_no_way_of_the_check_octet() -> None:
+    """Damage in the same low bit of a request and of its answer looks like another way, twice."""
+    asked, answered = frame(request()), frame(answer())
+    steps = [
+        (0.0, Line.TILL, asked.replace(b"00000650", b"00000651")),
+        (0.1, Line.TERMINAL, NAK),
+        (0.2, Line.TILL, asked),
+        (5.0, Line.TERMINAL, answered.replace(b"000042", b"000043")),
+        (5.1, Line.TILL, NAK),
+        (5.2, Line.TERMINAL, answered),
+    ]
+    (sale,) = rung(hear(dialect("auto"), steps))
+    assert (sale.amount_minor, sale.stan) == (650, "000042")
 
 
 def test_repeated_answer_is_told_with_the_same_key_and_content() -> None:
