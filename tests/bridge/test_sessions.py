@@ -306,7 +306,7 @@ def test_a_full_ring_counts_what_it_cannot_hold_and_marks_the_gap_on_its_line() 
     ]  # fmt: skip
 
 
-def test_a_chunk_for_which_there_is_no_memory_gets_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_chunk_for_which_there_is_no_memory_gets_no_number() -> None:
     rig = connected()
 
     class Full(dict):  # type: ignore[type-arg]
