@@ -1,70 +1,73 @@
-"""Chunks that the agent has not made durable yet, in RAM, by sequence number; the oldest are never given up for new ones.
+"""Chunks in RAM, by sequence number, in one piece of memory taken at the start; the oldest are never given up for new ones."""
 
-Where it is full, what is heard is counted as lost, and the next chunk of that channel says that octets before it are missing;
-so does the first one of each channel, since nobody heard what was said before this start.
-"""
+from array import array
 
-from tillbell_protocol.link import messages as m
-
-# What a chunk takes beside its octets: two objects and a place in a table that doubles. Measured with chunks of one octet.
-_ROW = 160
+# A chunk takes its payload and this; a table knows where each begins.
+HEAD_OCTETS = 1
+_LEAST = 24  # octets of the room for each place in that table: DATA's head and a few octets of a line
 
 
 class Ring:
-    """``room``: octets of the heap. ``log``: 32 random bits, drawn anew with each ring. It holds ``first`` to ``newest``."""
+    """``room``: octets. It holds ``first`` to ``newest``; nothing where ``first`` is the higher one."""
 
-    def __init__(self, room: int, log: int, boot: int) -> None:
-        self.log = log
+    def __init__(self, room: int) -> None:
         self.first = 1
         self.newest = 0
-        self.lost = 0  # chunks
-        self._room, self._boot = room, boot
-        self._rows = {}  # sequence number → payload
+        self._octets = bytearray(room)
+        self._places = array("I", bytes(4 * max(1, room // _LEAST)))
         self._used = 0
-        self._gap = [True, True]
-        self._epochs = {}
+        self._end = 0  # where the next one begins
 
     @property
     def held(self) -> int:
-        return len(self._rows)
+        return self.newest - self.first + 1
 
-    def add(self, channel: int, flags: int, ticks_us: int, octets: bytes) -> bool:
-        """A chunk was heard; False: there was no room."""
-        if self._gap[channel]:
-            flags |= m.GAP
-        if self._used + len(octets) + _ROW > self._room or not self._put(channel, flags, ticks_us, octets):
-            self.lost += 1
-            self._gap[channel] = True
+    @property
+    def room(self) -> int:
+        return len(self._octets)
+
+    @property
+    def fill(self) -> int:
+        """In per cent of the room."""
+        return 100 * self._used // len(self._octets)
+
+    @property
+    def used(self) -> int:
+        """Octets, of the room."""
+        return self._used
+
+    def add(self, payload: bytes) -> bool:
+        """At most 255 octets. False: there is no room."""
+        needed = HEAD_OCTETS + len(payload)
+        if self._used + needed > len(self._octets) or self.held >= len(self._places):
             return False
-        self._gap[channel] = False
         self.newest += 1
-        self._used += len(octets) + _ROW
+        self._places[self.newest % len(self._places)] = self._end
+        self._put(bytes([len(payload)]))
+        self._put(payload)
+        self._used += needed
         return True
 
-    def _put(self, channel: int, flags: int, ticks_us: int, octets: bytes) -> bool:
-        """The number counts only once its row is there."""
-        try:
-            self._rows[self.newest + 1] = m.Data(channel, flags, ticks_us, octets).encode()
-        except MemoryError:
-            return False
-        return True
+    def read(self, seq: int) -> bytes:
+        """A chunk that is held."""
+        at = self._places[seq % len(self._places)]
+        return self._get((at + HEAD_OCTETS) % len(self._octets), self._octets[at])
 
-    def read(self, seq: int) -> "tuple[int, bytes]":
-        """The start in which it was heard, and DATA's payload."""
-        return self._boot, self._rows[seq]
-
-    def forget(self, durable: int) -> None:
-        """Up to ``durable``, whatever of it is held."""
-        while self.first <= durable and self.first <= self.newest:
-            payload = self._rows.pop(self.first)
-            self._used -= len(payload) - m.DATA_HEAD_OCTETS + _ROW
+    def forget(self, seq: int) -> None:
+        """All up to this one that are held."""
+        while self.first <= seq and self.first <= self.newest:
+            at = self._places[self.first % len(self._places)]
+            self._used -= HEAD_OCTETS + self._octets[at]
             self.first += 1
 
-    def epochs(self) -> "list[tuple[bytes, int, int]]":
-        return [(binding, direction, epoch) for (binding, direction), epoch in self._epochs.items()]
+    def _put(self, octets: bytes) -> None:
+        room = len(self._octets) - self._end
+        self._octets[self._end : self._end + min(room, len(octets))] = octets[:room]
+        rest = len(octets) - room
+        if rest > 0:
+            self._octets[:rest] = octets[room:]
+        self._end = (self._end + len(octets)) % len(self._octets)
 
-    def put_epoch(self, binding: bytes, direction: int, epoch: int) -> None:
-        """The highest one counts; more than can be told are not kept."""
-        key = (bytes(binding), direction)
-        if key in self._epochs or len(self._epochs) < m.MAX_EPOCHS:
-            self._epochs[key] = max(epoch, self._epochs.get(key, 0))
+    def _get(self, at: int, count: int) -> bytes:
+        found = bytes(self._octets[at : at + count])
+        return found + bytes(self._octets[: count - len(found)])

@@ -3,6 +3,7 @@
 Sans-IO: octets and the time go in, octets come out. Time is microseconds since the start, and never wraps.
 """
 
+from tillbell_bridge.store import Store
 from tillbell_protocol.link import messages as m
 from tillbell_protocol.link.frame import MAX_FRAME, SESSION, Frame, FrameError, FrameReader, split
 from tillbell_protocol.link.mac import Mac, same, session_key
@@ -32,16 +33,16 @@ class Who:
 
 
 class DeviceSession:
-    """``store``: see ``ring.Ring``. ``nonce``: 16 octets from a true source. ``counters``: gives STATUS's, by name."""
+    """``store``: see ``store.Store``. ``nonce``: 16 octets from a true source. ``counters``: gives STATUS's, by name."""
 
-    def __init__(self, link_key: bytes, who, store, nonce, counters) -> None:
+    def __init__(self, link_key: bytes, who: Who, store: Store, nonce, counters) -> None:  # type: ignore[no-untyped-def]
         self._link_key, self._link_mac = link_key, Mac(link_key)
         self._who, self._store, self._make_nonce, self._counters = who, store, nonce, counters
         self._reader = FrameReader()
         self._bad_frames = 0
         self._out = bytearray()
-        self._mac = None  # of the session; None: there is none
-        self._nonce = None  # of the HELLO that is not answered yet
+        self._mac = None  # type: Mac | None  # of the session; None: there is none
+        self._nonce = None  # type: bytes | None  # of the HELLO that is not answered yet
         self._greet_at = self._status_at = self._again_at = self._silent_at = self._obey_at = 0
         self._patience = FIRST_PATIENCE_US
         self._taken = self._sent = 0
@@ -130,15 +131,21 @@ class DeviceSession:
             self._sent = max(min(m.decode_numbers(payload, 1)[0] - 1, self._sent), self._taken)
         elif kind == m.TIME:
             (number,) = m.decode_numbers(payload, 1)
-            self._write(Frame(m.TIME_REPLY, m.encode_numbers(number, now), self._who.boot, flags=SESSION))
+            self._answer_time(number, now)
         elif kind == m.EPOCH_PUT:
-            self._store.put_epoch(*m.decode_epoch_put(payload))
+            self._store.epochs.put(*m.decode_epoch_put(payload))
             self._tell_epochs()
         elif kind == m.EPOCHS_GET:
             m.decode_nothing(payload)
             self._tell_epochs()
         else:
             raise m.MessageError("unknown kind")
+
+    def _answer_time(self, number: int, now: int) -> None:
+        """What is still being collected becomes chunks first, so that the answer can say: nothing else was heard."""
+        self._store.flush()
+        payload = m.encode_numbers(number, now, self._store.newest)
+        self._write(Frame(m.TIME_REPLY, payload, self._store.boot, flags=SESSION))
 
     def _asked_for_hello(self, now: int) -> None:
         if self._mac is None:
@@ -147,42 +154,57 @@ class DeviceSession:
             self._obey_at = now + OBEY_AGAIN_US
             self._begin_anew(now)
 
-    def _agreed(self, ack, now: int) -> None:
+    def _agreed(self, ack: m.HelloAck, now: int) -> None:
         if self._nonce is None or not same(ack.device_nonce, self._nonce):
             return  # an answer to an earlier HELLO, or said again
-        self._within_store(ack.taken)
+        taken = self._within_store(ack.taken)
         self._mac = Mac(session_key(self._link_key, self._nonce, ack.agent_nonce))
         self._nonce = None
         self._patience, self._status_at = FIRST_PATIENCE_US, now
         self._obey_at, self._silent_at = now + OBEY_AGAIN_US, now + SILENCE_US
-        self._taken = self._sent = max(ack.taken, self._store.first - 1)
-        self._store.forget(ack.durable)
+        self._taken = self._sent = max(taken, self._store.first - 1)
+        self._forget(ack.durable, now)
 
     def _acknowledged(self, taken: int, durable: int, now: int) -> None:
-        self._within_store(taken)
-        self._store.forget(durable)
+        taken = self._within_store(taken)
         if taken > self._taken:
             self._taken, self._sent = taken, max(taken, self._sent)
             self._patience = FIRST_PATIENCE_US
             self._again_at = now + self._patience
             self._silent_at = now + SILENCE_US
+        self._forget(durable, now)
 
-    def _within_store(self, taken: int) -> None:
-        if taken > self._store.newest:
+    def _forget(self, durable: int, now: int) -> None:
+        """Where that was the last of an earlier start's log, the next log has a session of its own."""
+        self._store.forget(durable)
+        if self._store.next_log():
+            self._begin_anew(now)
+
+    def _within_store(self, taken: int) -> int:
+        """Of an earlier start the agent may have heard more than the flash kept."""
+        if taken > self._store.newest and not self._store.is_over:
             raise m.MessageError("of what was never said")
+        return min(taken, self._store.newest)
 
     def _say(self, now: int) -> None:
         """What the window has room for."""
         if self._mac is None:
             return
         while self._sent < min(self._store.newest, self._taken + WINDOW) and len(self._out) < _MOST_WAITING:
-            boot, payload = self._store.read(self._sent + 1)
+            payload = self._read(self._sent + 1)
             self._sent += 1
             self._again_at = now + self._patience
-            self._write(Frame(m.DATA, payload, boot, self._sent, SESSION))
+            self._write(Frame(m.DATA, payload, self._store.boot, self._sent, SESSION))
+
+    def _read(self, seq: int) -> bytes:
+        """Nothing, where the flash does not give it: the agent then counts this number as lost, and the next ones follow."""
+        try:
+            return self._store.read(seq)
+        except OSError:
+            return b""
 
     def _tell_epochs(self) -> None:
-        self._write(Frame(m.EPOCHS, m.encode_epochs(self._store.epochs()), flags=SESSION))
+        self._write(Frame(m.EPOCHS, m.encode_epochs(self._store.epochs.rows()), flags=SESSION))
 
     def _write(self, frame: Frame) -> None:
         mac = self._mac if frame.flags & SESSION else self._link_mac

@@ -12,12 +12,15 @@ from tillbell_agent.probe.evidence import OTHERS, ROWS
 from tillbell_agent.probe.hearing import MOST_PENDING, Hearing
 from tillbell_agent.probe.hunt import Hunt
 from tillbell_agent.probe.pairs import Pair, find_pairs
-from tillbell_agent.probe.report import evidence, headline, remarks, source_blocks
+from tillbell_agent.probe.report import bridge_blocks, evidence, headline, remarks, source_blocks
 from tillbell_agent.probe.setting import SPEEDS, Errors, Setting
 from tillbell_agent.probe.speed import slower_speed
 from tillbell_agent.probe.verdict import Finding, Verdict
 from tillbell_agent.sim.probing import draw, families, run
 from tillbell_agent.sim.uart import Format, garbled
+from tillbell_protocol.link import messages as m
+from tillbell_protocol.link.frame import Frame
+from tillbell_protocol.link.mac import Mac
 
 TRIALS = 12  # of each family; ``python -m tillbell_agent.sim.probing --trials 200`` makes more
 
@@ -125,6 +128,17 @@ def test_text_among_much_that_is_none_is_no_receipt() -> None:
 def test_a_modem_is_no_printer(said: bytes) -> None:
     verdict = heard_all([said] * 2).verdict(10.0)
     assert (verdict.finding, verdict.dialect) == (Finding.MODEM, None)
+
+
+def test_a_bridge_is_known_by_one_frame_of_its_link_and_is_no_terminal() -> None:
+    hello = b"\0" + Frame(m.STATUS, m.encode_status({})).encode(Mac(bytes(32)))
+    verdict = heard_all([b"boot noise\r\n", hello]).verdict(10.0)
+    assert (verdict.finding, verdict.dialect, verdict.setting) == (Finding.BRIDGE, None, Setting(115_200))
+    assert bridge_blocks({"/dev/ttyACM0": verdict}) == [
+        '[[bridge]]\nname = "bridge1"\nport = "/dev/ttyACM0"\nkey_file = "bridge1.key"'
+    ]
+    spoilt = hello[:-6] + bytes([hello[-6] ^ 1]) + hello[-5:]
+    assert heard_all([spoilt] * 3).verdict(10.0).finding is not Finding.BRIDGE
 
 
 def test_other_devices_lines_of_text_are_no_dialect() -> None:

@@ -80,7 +80,7 @@ def nothing(payload):
 
 DECODE = {
     m.HELLO: hello, m.HELLO_ACK: hello_ack, m.DATA: data, m.STATUS: status, m.TIME: counted(1),
-    m.TIME_REPLY: counted(2), m.ACK: ack, m.NAK: counted(1), m.EPOCHS: epochs, m.EPOCH_PUT: put,
+    m.TIME_REPLY: counted(3), m.ACK: ack, m.NAK: counted(1), m.EPOCHS: epochs, m.EPOCH_PUT: put,
     m.EPOCHS_GET: nothing, m.HELLO_GET: nothing,
 }  # fmt: skip
 

@@ -83,7 +83,7 @@ def heard(octets, channel=0, flags=0, ticks=123_456_789_012):
 
 
 NAMES = (
-    "octets", "overruns", "framing_errors", "held", "lost", "free_heap", "uptime_s", "resets", "erases", "bad_frames",
+    "octets", "overruns", "framing_errors", "held", "lost", "free_heap", "uptime_s", "resets", "flash_writes", "bad_frames",
 )  # fmt: skip
 
 
@@ -135,7 +135,8 @@ def _good():
         "status_longer", "a later version's", 3, status + bytes(8), dict(zip(NAMES, counters, strict=True))
     )
     yield ok("time", "microseconds", 67, struct.pack("<Q", 2**60 + 1), {"numbers": [2**60 + 1]})
-    yield ok("time_reply", "and ticks", 4, struct.pack("<QQ", 2**60 + 1, 5), {"numbers": [2**60 + 1, 5]})
+    reply = struct.pack("<QQQ", 2**60 + 1, 5, 3)
+    yield ok("time_reply", "ticks and the newest chunk", 4, reply, {"numbers": [2**60 + 1, 5, 3]})
     yield ok("ack", "44 taken, 40 durable", 65, struct.pack("<II", 44, 40), {"taken": 44, "durable": 40})
     yield ok("nak", "from 42 on", 66, struct.pack("<Q", 42), {"numbers": [42]})
     rows = [(bytes(range(8)), 0, 5131), (bytes(range(8, 16)), 1, 0)]

@@ -7,13 +7,13 @@ import time
 from tillbell_agent.cli.common import add_json, positive, print_json
 from tillbell_agent.cli.errors import NOT_WELL, OK, REFUSED, UNREACHABLE, CliError
 from tillbell_agent.cli.probe_ports import Listened, NoModemError, ask_modem, listen
-from tillbell_agent.probe.report import as_json, evidence, headline, remarks, source_blocks
-from tillbell_agent.probe.verdict import Finding, Verdict
+from tillbell_agent.probe.report import as_json, bridge_blocks, evidence, headline, remarks, source_blocks
+from tillbell_agent.probe.verdict import RECOGNISED, Finding, Verdict
 from tillbell_agent.shell.ports import PortError
 from tillbell_agent.shell.serial_ports import serial_ports
 
 HELP = """Listen on the serial ports: which dialect a terminal speaks, at which speed and format, and which port is a
-modem's. Prints the evidence, and the block to paste into the configuration. Nothing is ever written to a port, but to
+modem's or a firmware bridge's. Prints the evidence, and the block to paste into the configuration. Nothing is ever written to a port, but to
 one that --ask-modem names."""
 _DEFAULT_S = 60
 
@@ -41,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 Make a sale or two on the terminal meanwhile: what does not speak cannot be recognised. Ctrl-C tells what is known so far.
 Stop the agent before: it holds its ports.
-Exit code 0: a dialect or a modem was recognised. 1: none was. 3: no port could be opened.
+Exit code 0: a dialect, a modem or a bridge was recognised. 1: none was. 3: no port could be opened.
 4: something that is no modem speaks on a port of --ask-modem."""
 
 
@@ -69,7 +69,7 @@ def _asked(path: str) -> int | None:
 
 
 def _exit_code(ports: list[Listened], modems: dict[str, int | None]) -> int:
-    known = [each for each in ports if each.verdict.finding in (Finding.TERMINAL, Finding.MODEM)]
+    known = [each for each in ports if each.verdict.finding in RECOGNISED]
     if known or any(modems.values()):
         return OK
     return UNREACHABLE if ports and all(each.trouble for each in ports) else NOT_WELL
@@ -104,7 +104,8 @@ def _print(ports: list[Listened], modems: dict[str, int | None]) -> None:
         _print_port(each)
     for path, speed in modems.items():
         print(f"{path}: {_modem_words(speed)}")
-    blocks = source_blocks(_verdicts(ports)) + _modem_blocks(ports, modems)
+    verdicts = _verdicts(ports)
+    blocks = source_blocks(verdicts) + _modem_blocks(ports, modems) + bridge_blocks(verdicts)
     if blocks:
         print("\nFor the configuration:\n")
         print("\n\n".join(blocks))
@@ -152,5 +153,6 @@ def _print_json(ports: list[Listened], modems: dict[str, int | None]) -> None:
             "modems": [{"port": path, "baudrate": speed} for path, speed in modems.items()],
             "sources": source_blocks(_verdicts(ports)),
             "modem_blocks": _modem_blocks(ports, modems),
+            "bridge_blocks": bridge_blocks(_verdicts(ports)),
         }
     )

@@ -1,6 +1,6 @@
 """What shows that a line speaks a dialect: whole frames with a correct check, or printed lines between commands.
 
-One row a dialect, one for the modem. A row knows framing, check and the structure that tells its frames from those of
+One row a dialect, one for the modem, one for the firmware bridge. A row knows framing, check and the structure that tells its frames from those of
 others that are framed alike; what a frame means it leaves to the dialect. Requests, answers, status and display frames
 all count. Scanned are a few KiB at a time, so nothing here keeps state.
 """
@@ -13,6 +13,7 @@ from tillbell_agent.pos.checks import crc_kermit, lrc
 from tillbell_agent.pos.dialect import Line
 from tillbell_agent.probe.printed import printed
 from tillbell_agent.probe.sight import Sight
+from tillbell_protocol.link.frame import FrameError, split
 
 _SOH, _STX, _ETX, _DLE = 0x01, 0x02, 0x03, 0x10
 _LONGEST = 2048  # octets of a frame that ends by ETX
@@ -223,6 +224,23 @@ def _modem(octets: bytes) -> Iterator[Sight]:
         yield Sight(match.start(), match.end(), "lines of a modem")
 
 
+def _bridge(octets: bytes) -> Iterator[Sight]:
+    """Frames of the link (SPEC, section 9) with a correct check sum; who said them only the link's key shows."""
+    at = 0
+    for stuffed in octets.split(b"\0"):
+        if _is_link_frame(stuffed):
+            yield Sight(at, at + len(stuffed), "frames of a bridge")
+        at += len(stuffed) + 1
+
+
+def _is_link_frame(stuffed: bytes) -> bool:
+    try:
+        split(stuffed)
+    except FrameError:
+        return False
+    return True
+
+
 def _any_lrc(octets: bytes) -> Iterator[Sight]:
     for at, payload in _with_lrc(octets):
         if len(payload) >= 4:
@@ -242,10 +260,11 @@ ROWS: Mapping[str, Row] = {
     "mis-bankall": Row(_mis, {"whole records": 2}, alone=True),
     "escpos": Row(printed, {"printer commands": 3, "lines of text": 4}, frames=False),
 }
-MODEM = "modem"
+MODEM, BRIDGE = "modem", "bridge"
 # What is no terminal, and must not be taken for one; one row for each kind of device.
 OTHERS: Mapping[str, Row] = {
     MODEM: Row(_modem, {"lines of a modem": 2}, frames=False),
+    BRIDGE: Row(_bridge, {"frames of a bridge": 1}),
 }
 # Framed as many terminals' lines are, whatever the dialect.
 UNKNOWN_FRAMES = Row(_any_lrc, {_LRC: 2})

@@ -16,7 +16,7 @@ from tillbell_agent.probe.hearing import UNKNOWN, Hearing
 from tillbell_agent.probe.judging import judge, parity_by_errors
 from tillbell_agent.probe.setting import SPEEDS, Errors, Setting
 from tillbell_agent.probe.speed import ENOUGH, slower_speed
-from tillbell_agent.probe.verdict import Finding, Verdict
+from tillbell_agent.probe.verdict import RECOGNISED, Finding, Verdict
 
 _GAP_S = (
     0.06  # silence that ends a burst, beside three octets' time: adapters hand octets over in blocks of 16 ms
@@ -276,7 +276,7 @@ class Hunt:
 
     def _understood(self, now: float) -> None:
         found = judge([self._hearing], self.setting)
-        if self._base is not None or found.finding not in (Finding.TERMINAL, Finding.MODEM):
+        if self._base is not None or found.finding not in RECOGNISED:
             return
         self._base = self.setting
         self._sure_after = now - self._began

@@ -5,13 +5,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from tillbell_agent.pos.dialect import Line
-from tillbell_agent.probe.evidence import MODEM
+from tillbell_agent.probe.evidence import BRIDGE, MODEM
 from tillbell_agent.probe.hearing import UNKNOWN, Hearing, Tally
 from tillbell_agent.probe.setting import Setting
 from tillbell_agent.probe.verdict import Finding, Verdict
 
 # A second dialect with more than this share of the first one's sights makes a verdict unsure.
 _RIVAL = 0.2
+_OTHERS = {MODEM: Finding.MODEM, BRIDGE: Finding.BRIDGE}
 _PARITY_SHARE = 0.1  # of the characters without a stop bit, or with a wrong parity: more than noise makes
 _ENOUGH_ERRORS = 4
 # How far the number of errors may be from the number of octets that explain it, and must be from the other.
@@ -34,7 +35,7 @@ def judge(hearings: Iterable[Hearing], base: Setting | None) -> Verdict:
     enough = best.meets_need(ranked[0])
     opinion = best.opinions.get(ranked[0])
     sure = enough and not rivals and not (opinion is not None and opinion.protests)
-    found = Finding.UNSURE if not sure else Finding.MODEM if ranked[0] == MODEM else Finding.TERMINAL
+    found = _OTHERS.get(ranked[0], Finding.TERMINAL) if sure else Finding.UNSURE
     return _verdict(found, (ranked[0], *rivals), base or best.setting, best, heard)
 
 

@@ -26,6 +26,8 @@ def headline(verdict: Verdict) -> str:
             return f"{verdict.dialects[0]} at {verdict.setting}"
         case Finding.MODEM:
             return f"a modem at {verdict.setting}"
+        case Finding.BRIDGE:
+            return f"a firmware bridge at {verdict.setting}"
         case Finding.UNSURE:
             return f"not sure: {' or '.join(verdict.dialects)} at {verdict.setting}, heard too little"
         case Finding.UNKNOWN:
@@ -50,6 +52,8 @@ def remarks(verdict: Verdict) -> Iterator[str]:
         yield "Is it a modem's line? Ask it with --ask-modem. A terminal's? Make a sale, or listen longer with --seconds"
     if verdict.finding in (Finding.UNKNOWN, Finding.UNSURE):
         yield "Listen longer with --seconds while sales are made, or record the line: tillbell capture"
+    if verdict.finding is Finding.BRIDGE:
+        yield "Its key is in the file that tillbell flash wrote; what it hears is a source's port, as bridge:NAME/1"
     if verdict.finding is not Finding.TERMINAL:
         return
     if not verdict.parity_known:
@@ -80,6 +84,15 @@ def source_blocks(verdicts: Mapping[str, Verdict]) -> list[str]:
         name = verdict.dialect if number == 1 else f"{verdict.dialect}-{number}"
         blocks.append("\n".join(_block(name, path, verdict, pair)))
     return blocks
+
+
+def bridge_blocks(verdicts: Mapping[str, Verdict]) -> list[str]:
+    """A ``[[bridge]]`` for each; its key is in the file that ``tillbell flash`` wrote."""
+    found = [path for path, verdict in verdicts.items() if verdict.finding is Finding.BRIDGE]
+    return [
+        f'[[bridge]]\nname = "bridge{number}"\nport = {json.dumps(path)}\nkey_file = "bridge{number}.key"'
+        for number, path in enumerate(found, 1)
+    ]
 
 
 def _block(name: str, path: str, verdict: Verdict, pair: Pair | None) -> Iterator[str]:

@@ -14,9 +14,13 @@ class Finding(Enum):
 
     TERMINAL = "terminal"
     MODEM = "modem"
+    BRIDGE = "bridge"
     UNSURE = "unsure"
     UNKNOWN = "unknown"
     SILENT = "silent"
+
+
+RECOGNISED = (Finding.TERMINAL, Finding.MODEM, Finding.BRIDGE)
 
 
 @dataclass(frozen=True, slots=True)

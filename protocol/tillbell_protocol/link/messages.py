@@ -187,7 +187,7 @@ class Data:
 
 
 COUNTERS = (
-    "octets", "overruns", "framing_errors", "held", "lost", "free_heap", "uptime_s", "resets", "erases", "bad_frames",
+    "octets", "overruns", "framing_errors", "held", "lost", "free_heap", "uptime_s", "resets", "flash_writes", "bad_frames",
 )  # fmt: skip
 
 
@@ -205,7 +205,8 @@ def decode_status(payload: bytes) -> dict[str, int]:
 
 
 def encode_numbers(*numbers: int) -> bytes:
-    """64 bits each: NAK (sequence number), TIME (the agent's microseconds), TIME_REPLY (the same, and ticks)."""
+    """64 bits each: NAK (sequence number), TIME (the agent's microseconds), TIME_REPLY (the same, ticks, and the
+    number of the newest chunk: all that was heard up to these ticks is in the chunks up to this one)."""
     return b"".join([struct.pack("<Q", _within(number, _U64, "a number")) for number in numbers])
 
 

@@ -1,0 +1,1 @@
+"""Nothing happens here: an exception in boot.py can leave a board without its USB port."""

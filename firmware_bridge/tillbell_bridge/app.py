@@ -1,0 +1,281 @@
+"""The bridge as a whole, a turn at a time: taps, link, console, flash, light. Nothing in a turn waits."""
+
+import gc
+import sys
+
+from tillbell_bridge import console, hal, led
+from tillbell_bridge.config import Config, load
+from tillbell_bridge.health import Health
+from tillbell_bridge.journal import Journal
+from tillbell_bridge.ring import Ring
+from tillbell_bridge.session import DeviceSession, Who
+from tillbell_bridge.store import Epochs, Store
+from tillbell_bridge.tap import Tap
+from tillbell_protocol.link import messages as m
+from tillbell_protocol.link.mac import Mac
+from tillbell_start import slots, small_file
+
+# Where flash stalls the receivers, it is written only after all lines were silent for so long: the pause between two
+# pieces of a receipt is shorter. What an agent has not taken within a second is worth a write.
+QUIET_US = 300_000
+AWAY_US, NOT_DURABLE_US = 1_000_000, 10_000_000
+CONFIRM_US = 60_000_000
+JOURNAL_ROOM = 512 * 1024
+_MOST_RING, _LEAST_RING = 128 * 1024, 16 * 1024
+_PARTS = ("taps", "link", "flash", "light")
+
+
+class Bridge:
+    """``board``: see ``hal``; ``cipher``: for the journal; ``root``: of the files; ``version``: of this firmware.
+
+    ``starts``: how often this board has started, this start included.
+    """
+
+    def __init__(  # type: ignore[no-untyped-def]
+        self, board, config: Config, config_word: str, cipher, root: str, slot: str, version: str, starts: int
+    ) -> None:
+        self.wish = ""  # ``repl`` or ``reboot``, once somebody asked for it
+        self._board, self._config, self._config_word = board, config, config_word
+        self._root, self._slot, self._version = root, slot, version
+        self._boot = starts
+        key = Mac(config.link_key).digest(b"tillbell journal")
+        self._journal = Journal(root + "/journal", lambda iv: cipher(key, iv), board.random, JOURNAL_ROOM)
+        log = int.from_bytes(board.random(4), "little")
+        self._epochs = Epochs(root + "/epochs")
+        self._ring = _ring()
+        self.store = Store(self._ring, self._journal, log, self._boot & 0xFFFF, self._epochs)
+        self._taps = _taps(board, config, self.store.add)
+        self.store.when_asked(self._flush)
+        who = Who(config.board, board.unique_id, version, board.reset_cause, self._boot & 0xFFFF)
+        nonce = lambda: board.random(16)  # noqa: E731
+        self.session = DeviceSession(config.link_key, who, self.store, nonce, self.counters)
+        self.health = Health(_PARTS, board.feed)
+        self._console = console.Console()
+        self._out = b""
+        self._connected_at = 0
+        self._confirmed = False
+        self._overruns_shown = 0
+        self._now = 0
+
+    def turn(self, now: int) -> None:
+        """``now``: microseconds since the start."""
+        self._now = now
+        self.health.run("taps", self._hear, now)
+        self.health.run("link", self._talk, now)
+        self.health.run("flash", self._keep, now)
+        self.health.run("light", self._shine, now)
+        self.health.tick(now)
+
+    def counters(self) -> "dict[str, int]":
+        """STATUS's."""
+        taps = [tap for tap, _ in self._taps]
+        return {
+            "octets": sum([tap.octets for tap in taps]),
+            "overruns": sum([tap.overruns for tap in taps]),
+            "framing_errors": sum([tap.framing_errors for tap in taps]),
+            "held": self.store.held,
+            "lost": self.store.chunks_lost,
+            "free_heap": gc.mem_free() if hasattr(gc, "mem_free") else 0,
+            "uptime_s": self._now // 1_000_000,
+            "resets": self._boot,
+            "flash_writes": self._journal.writes,
+            "bad_frames": self.session.bad_frames,
+        }
+
+    def _hear(self, now: int) -> None:
+        for tap, receiver in self._taps:
+            overruns, framing_errors = receiver.take_errors()
+            tap.heard(receiver.read(), now, overruns, framing_errors)
+
+    def _flush(self) -> None:
+        """What the receivers have, too: the agent is told that nothing else was heard."""
+        self._hear(self._now)
+        for tap, _ in self._taps:
+            tap.flush()
+
+    def _talk(self, now: int) -> None:
+        octets = self._board.link_read()
+        if octets:
+            self.session.receive(octets, now)
+            for command in self._console.receive(octets):
+                self._answer(command)
+        self.session.tick(now)
+        if not self._out:
+            self._out = self.session.bytes_to_send(256)
+        if self._out:
+            self._out = self._out[self._board.link_write(self._out) :]
+        if not self.session.connected:
+            self._connected_at = now
+
+    def _answer(self, command: str) -> None:
+        rows = {"help": console.HELP, "status": self._status(), "selftest": self._selftest()}
+        if command in rows:
+            self._out += b"\x00" + console.lines(rows[command]) + b"\x00"
+        else:
+            self._out += b"\x00" + console.lines([command]) + b"\x00"
+            self.wish = command
+
+    def _status(self) -> "list[str]":
+        found = self.counters()
+        pointer = slots.read(self._root)
+        crash = small_file.read(self._root + "/crash")
+        return [
+            "name=" + self._config.name,
+            "board=" + self._config.board,
+            "unique_id=" + self._board.unique_id,
+            "firmware=" + self._version,
+            "slot=" + self._slot,
+            "state=" + (pointer.state if pointer is not None else "unknown"),
+            "config=" + self._config_word,
+            "session=" + ("up" if self.session.connected else "waiting"),
+            "taps=" + ",".join([str(tap.octets) for tap, _ in self._taps]),
+            f"memory={self._ring.fill}% of {self._ring.room}",
+            f"journal={self._journal.fill}% of {JOURNAL_ROOM}",
+            "fault=" + self.health.last_fault,
+            "crash=" + (crash or b"").decode(),
+        ] + [name + "=" + str(found[name]) for name in found]
+
+    def _selftest(self) -> "list[str]":
+        """Flash is written here, whatever the lines do: an installer asked for it."""
+        rows = []
+        for channel in (1, 2):
+            found = [tap for tap, _ in self._taps if tap.channel == channel - 1]
+            word = "off" if not found else "ok" if found[0].octets else "no signal"
+            rows.append(f"tap{channel}={word}")
+        probe = self._board.random(64)
+        path = self._root + "/selftest"
+        try:
+            small_file.write(path, probe)
+            rows.append("flash=" + ("ok" if small_file.read(path) == probe else "spoilt"))
+        except OSError as error:
+            rows.append("flash=refused " + str(error))
+        rows.append("key=ok" if self._config_word == "ok" else "key=" + self._config_word)
+        return rows
+
+    def _keep(self, now: int) -> None:
+        """At most one thing is written in a turn."""
+        if self._config.flash_stalls and not self._is_quiet(now):
+            return
+        if self._epochs.is_unwritten:
+            self._epochs.write()
+        elif self._must_spill(now):
+            self.store.spill()
+        elif not self.store.tidy() and self._is_proven(now):
+            slots.confirm(self._root)
+            self._confirmed = True
+
+    def _is_quiet(self, now: int) -> bool:
+        return all(now - tap.last_us >= QUIET_US for tap, _ in self._taps)
+
+    def _must_spill(self, now: int) -> bool:
+        """Nobody has made the oldest chunk durable for a while, and what was heard since is silent or fills a file."""
+        if not self._ring.held:
+            return False
+        heard_at = m.Data.decode(self._ring.read(self._ring.first)).ticks_us
+        if self.session.connected:
+            waits = now - max(heard_at, self._connected_at) >= NOT_DURABLE_US
+        else:
+            waits = now - heard_at >= AWAY_US
+        return waits and (self._is_quiet(now) or self.store.ripe())
+
+    def _is_proven(self, now: int) -> bool:
+        """A new version has done what it is for: a minute without a fault, and the agent understood it."""
+        return not self._confirmed and self.session.connected and now >= CONFIRM_US and not self.health.faults
+
+    def _shine(self, now: int) -> None:
+        overruns = self.counters()["overruns"]
+        if self.session.connected:
+            self._overruns_shown = overruns  # the agent was told
+        fill = max(self._journal.fill, self._ring.fill)
+        new = overruns - self._overruns_shown
+        blinks = led.code(self._config_word, new, fill, self.session.connected)
+        self._board.set_led(led.is_on(blinks, now))
+
+
+def main(root: str, slot: str) -> None:
+    """Runs until somebody wants the REPL, or the board starts again."""
+    config, word = load(root)
+    if config is None:
+        print("tillbell: no configuration; run tillbell flash")
+        return
+    starts = next_start(root)  # written before the taps listen
+    board = hal.open_board(config)
+    if board.is_strapped():
+        board.set_led(True)
+        board.leave()
+        return
+    try:
+        wish = run(board, config, word, root, slot, starts)
+    except Exception as error:  # noqa: BLE001 - whatever it is: it is kept, and the board starts again
+        _note(root, error)
+        board.reset()
+        return
+    board.leave()
+    if wish == "reboot":
+        board.reset()
+
+
+def run(  # type: ignore[no-untyped-def]
+    board, config: Config, word: str, root: str, slot: str, starts: int
+) -> str:
+    """The wish with which somebody ended it."""
+    from cryptolib import aes  # noqa: PLC0415 - CPython has none, and tests bring their own
+
+    version = slots.version(root, slot)
+    bridge = Bridge(board, config, word, lambda key, iv: aes(key, 2, iv), root, slot, version, starts)
+    board.start_watchdog()
+    while not bridge.wish:
+        bridge.turn(board.ticks_us())
+        board.pause()
+    for _ in range(20):  # what the console said last
+        bridge.turn(board.ticks_us())
+        board.pause()
+    return bridge.wish
+
+
+def _taps(board, config: Config, add):  # type: ignore[no-untyped-def]
+    return [
+        (Tap(channel, tap.octet_us, add), board.taps[channel])
+        for channel, tap in enumerate(config.taps)
+        if tap is not None and board.taps[channel] is not None
+    ]
+
+
+def _ring() -> Ring:
+    """Of half of what is free, so that collecting rubbish stays cheap; less where memory is in pieces."""
+    gc.collect()
+    free = gc.mem_free() if hasattr(gc, "mem_free") else 2 * _MOST_RING
+    room = max(_LEAST_RING, min(_MOST_RING, free // 2))
+    while True:
+        try:
+            return Ring(room)
+        except MemoryError:
+            if room <= _LEAST_RING:
+                raise
+            room = room * 3 // 4
+
+
+def next_start(root: str) -> int:
+    """How often this board has started, this start included."""
+    path = root + "/starts"
+    found = int.from_bytes(small_file.read(path) or b"\x00", "little") + 1
+    try:
+        small_file.write(path, found.to_bytes(4, "little"))
+    except OSError:
+        pass  # a number twice confuses nobody: logs are told apart by chance
+    return found
+
+
+def _note(root: str, error: Exception) -> None:
+    """What kind of error, and where; never what it says, which may be of what was heard."""
+    where = ""
+    if hasattr(sys, "print_exception"):
+        import io  # noqa: PLC0415
+
+        text = io.StringIO()
+        sys.print_exception(error, text)
+        where = " ".join([line.strip() for line in text.getvalue().split("\n")[1:-2]])
+    try:
+        small_file.write(root + "/crash", (type(error).__name__ + " " + where)[:400].encode())
+    except OSError:
+        pass

@@ -1,0 +1,37 @@
+"""Runs the application of the slot that is chosen; of one that cannot even be imported, the other."""
+
+import sys
+
+from tillbell_start import slots
+
+_APPLICATION = ("tillbell_bridge", "tillbell_protocol")
+
+
+def run(root: str) -> None:
+    """Ends only where no slot can be run, or somebody at the console asks for the REPL."""
+    chosen = slots.choose(root)
+    while chosen is not None:
+        begin = _application(root, chosen)
+        if begin is not None:
+            begin(root, chosen)
+            return
+        chosen = slots.give_up(root, chosen)
+        if chosen is None or _path(root, chosen) in sys.path:
+            return
+
+
+def _path(root: str, slot: str) -> str:
+    return root + "/" + slot
+
+
+def _application(root: str, slot: str):  # type: ignore[no-untyped-def]
+    """Its ``main``; None: it cannot be imported."""
+    sys.path.insert(0, _path(root, slot))
+    try:
+        from tillbell_bridge.app import main  # noqa: PLC0415 - only now it is known which one
+    except Exception:  # noqa: BLE001 - whatever a broken application raises
+        for name in list(sys.modules):
+            if name.split(".")[0] in _APPLICATION:
+                del sys.modules[name]
+        return None
+    return main
