@@ -27,6 +27,7 @@ from tillbell_agent.sim.tills import TILLS, TROUBLES, currency_of, exchanges_of
 _REMEMBERED_OCTETS = 65_536
 MOST_OCTETS_HELD = 1_000_000
 _NOT_DIGITS = re.compile(rb"[^0-9]+")
+_WIDE_DIGIT = re.compile(rb"\xa3([\xb0-\xb9])")
 
 
 @dataclass(slots=True)
@@ -134,11 +135,11 @@ def _feed(
 
 
 def _stands_in(event: DialectEvent, heard: "deque[bytes]") -> bool:
-    """Whether an event's amount stands in what was heard: printed, in ASCII digits, or in BCD (10 may stand doubled)."""
+    """Whether an event's amount stands in what was heard: printed, in ASCII digits or GBK's wide ones, or in BCD (10 may stand doubled)."""
     if not isinstance(event, TransactionCompleted) or event.transaction.amount_minor is None:
         return True
     digits = str(event.transaction.amount_minor).encode()
-    octets = b"".join(heard)
+    octets = _WIDE_DIGIT.sub(lambda wide: bytes([wide[1][0] - 0x80]), b"".join(heard))
     packed = (octets.hex().encode(), octets.replace(b"\x10\x10", b"\x10").hex().encode())
     if digits in octets or any(digits in each for each in packed):
         return True
