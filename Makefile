@@ -9,7 +9,8 @@
 #   make kill-sending KILLS=200: kills it that often while it sends and answers are lost, and counts what was told twice
 #   make simulate    SEEDS=20 DAYS=7 [SEED=…]: shops in simulated time, years of bad days in minutes (docs/simulation.md)
 #   make fuzz        FRAMES=1000000: spoilt frames into every dialect
-#   make pages       writes docs/dialects/ again
+#   make board-day   MOMENTS=200: a day of sales through a simulated bridge, with kills, power cuts and a link that fails
+#   make pages       writes docs/dialects/ and hw/wiring/ again
 #   make vectors     writes protocol/vectors/ again
 #   make clean       removes .venv, build and caches
 
@@ -19,6 +20,10 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
+TYPINGS := build/typings-rp2/.set-up build/typings-esp32/.set-up
+TYPINGS_OF_rp2 := micropython-rp2-rpi-pico-stubs==1.29.0.post1
+TYPINGS_OF_esp32 := micropython-esp32-stubs==1.29.0.post1
+TYPINGS_OF_ALL := micropython-stdlib-stubs==1.29.0.post2
 DEPENDENCIES := pyproject.toml tests/deps/tools.txt tests/deps/dev.txt
 
 # What takes long without depending on the dependencies' versions: waiting for simulated hardware, and the tests of parts
@@ -26,7 +31,8 @@ DEPENDENCIES := pyproject.toml tests/deps/tools.txt tests/deps/dev.txt
 SAME_WITH_ANY_DEPENDENCIES := $(addprefix --ignore=tests/end_to_end/,test_wheel.py test_kill.py \
 	test_kill_sending.py test_gammu.py test_gammu_smsd.py test_smstools.py test_conditions.py test_incoming.py \
 	test_replug.py test_field.py test_disk.py test_clock.py test_two_modems.py test_pin.py test_dialects.py \
-	test_probe.py test_bad_input.py) --ignore=tests/bench --ignore=tests/bridge \
+	test_probe.py test_bad_input.py test_flash.py test_flash_base.py test_board_day.py) --ignore=tests/bench \
+	--ignore=tests/bridge --ignore=tests/hw \
 	$(addprefix --ignore=tests/agent/,modem notify pos sim test_probe.py test_capture.py test_cli_probe.py \
 	test_cli_capture.py test_cli_replay.py) --ignore=tests/protocol/sms
 
@@ -34,7 +40,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-parts test-whole check lint test-deps test-deps-debian test-deps-current bench kill kill-sending simulate pages fuzz vectors clean
+.PHONY: help demo test test-parts test-whole check lint lint-firmware test-deps test-deps-debian test-deps-current bench kill kill-sending simulate board-day pages fuzz vectors clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -45,7 +51,7 @@ demo: $(STAMP)
 # In two halves, which make -j runs side by side: one computes, the other waits for simulated hardware.
 test: test-parts test-whole
 
-test-parts: $(STAMP)
+test-parts: $(STAMP) $(TYPINGS)
 	@echo "==> tests of the parts"
 	@$(BIN)/python -m pytest --ignore=tests/end_to_end --ignore=tests/bench $(ARGS)
 
@@ -55,12 +61,25 @@ test-whole: $(STAMP)
 
 check: test lint
 
-lint: $(STAMP)
+lint: $(STAMP) lint-firmware
 	@echo "==> ruff"
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@echo "==> mypy --strict"
 	@$(BIN)/mypy
+
+# The firmware, against the type stubs of each kind of board's MicroPython.
+lint-firmware: $(STAMP) $(TYPINGS)
+	@echo "==> mypy --strict of the firmware, for each kind of board"
+	@$(BIN)/mypy --config-file firmware_bridge/mypy-rp2.ini
+	@$(BIN)/mypy --config-file firmware_bridge/mypy-esp32.ini
+
+# Beside the environment: in it the stubs would stand in the place of Python's own modules.
+build/typings-%/.set-up: Makefile | $(STAMP)
+	@echo "==> setting up build/typings-$*"
+	@rm -rf build/typings-$*
+	@$(BIN)/python -m pip install -qq --target build/typings-$* $(TYPINGS_OF_$*) $(TYPINGS_OF_ALL)
+	@touch $@
 
 test-deps: test-deps-debian test-deps-current
 
@@ -83,7 +102,11 @@ simulate: $(STAMP)
 		$(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),20)) --days $(or $(DAYS),7) $(ARGS)
 
 pages: $(STAMP)
+	@$(BIN)/python hw/wiring/make.py
 	@$(BIN)/python tests/agent/pos/pages.py
+
+board-day: $(STAMP)
+	@$(BIN)/python tests/end_to_end/board_day.py --moments $(or $(MOMENTS),200) $(ARGS)
 
 fuzz: $(STAMP)
 	@$(BIN)/python tests/agent/pos/fuzz.py --frames $(or $(FRAMES),1000000) $(ARGS)

@@ -16,10 +16,11 @@ from tillbell_protocol.link.mac import Mac
 from tillbell_start import slots, small_file
 
 # Where flash stalls the receivers, it is written only after all lines were silent for so long: the pause between two
-# pieces of a receipt is shorter. What an agent has not taken within a second is worth a write.
+# pieces of a receipt is shorter.
 QUIET_US = 300_000
-AWAY_US, NOT_DURABLE_US = 1_000_000, 10_000_000
+HALF = 50  # per cent of memory: what an agent keeps waiting goes to flash, too
 CONFIRM_US = 60_000_000
+SHINE_US = 20_000
 JOURNAL_ROOM = 512 * 1024
 _MOST_RING, _LEAST_RING = 128 * 1024, 16 * 1024
 _PARTS = ("taps", "link", "flash", "light")
@@ -52,9 +53,8 @@ class Bridge:
         self.health = Health(_PARTS, board.feed)
         self._console = console.Console()
         self._out = b""
-        self._connected_at = 0
         self._confirmed = False
-        self._overruns_shown = 0
+        self._overruns_shown = self._shine_at = 0
         self._now = 0
 
     def turn(self, now: int) -> None:
@@ -104,16 +104,12 @@ class Bridge:
             self._out = self.session.bytes_to_send(256)
         if self._out:
             self._out = self._out[self._board.link_write(self._out) :]
-        if not self.session.connected:
-            self._connected_at = now
 
     def _answer(self, command: str) -> None:
-        rows = {"help": console.HELP, "status": self._status(), "selftest": self._selftest()}
-        if command in rows:
-            self._out += b"\x00" + console.lines(rows[command]) + b"\x00"
-        else:
-            self._out += b"\x00" + console.lines([command]) + b"\x00"
+        told = {"help": console.help_lines, "status": self._status, "selftest": self._selftest}.get(command)
+        if told is None:
             self.wish = command
+        self._out += b"\x00" + console.lines(told() if told is not None else [command]) + b"\x00"
 
     def _status(self) -> "list[str]":
         found = self.counters()
@@ -168,22 +164,27 @@ class Bridge:
         return all(now - tap.last_us >= QUIET_US for tap, _ in self._taps)
 
     def _must_spill(self, now: int) -> bool:
-        """Nobody has made the oldest chunk durable for a while, and what was heard since is silent or fills a file."""
+        """The agent is away, or memory runs short; and the lines are silent, or there is as much as one batch takes."""
         if not self._ring.held:
             return False
-        heard_at = m.Data.decode(self._ring.read(self._ring.first)).ticks_us
-        if self.session.connected:
-            waits = now - max(heard_at, self._connected_at) >= NOT_DURABLE_US
-        else:
-            waits = now - heard_at >= AWAY_US
-        return waits and (self._is_quiet(now) or self.store.ripe())
+        first = self._ring.first
+        untaken = first if self.store.is_over else max(first, self.session.taken + 1)
+        untaken_us = self._heard_us(untaken) if untaken <= self._ring.newest else None
+        is_away = self.session.is_agent_away(self._heard_us(first), untaken_us, now)
+        return (is_away or self._ring.fill >= HALF) and (self._is_quiet(now) or self.store.ripe())
+
+    def _heard_us(self, seq: int) -> int:
+        return m.Data.decode(self._ring.read(seq)).ticks_us
 
     def _is_proven(self, now: int) -> bool:
         """A new version has done what it is for: a minute without a fault, and the agent understood it."""
         return not self._confirmed and self.session.connected and now >= CONFIRM_US and not self.health.faults
 
     def _shine(self, now: int) -> None:
-        overruns = self.counters()["overruns"]
+        if now < self._shine_at:
+            return
+        self._shine_at = now + SHINE_US
+        overruns = sum(tap.overruns for tap, _ in self._taps)
         if self.session.connected:
             self._overruns_shown = overruns  # the agent was told
         fill = max(self._journal.fill, self._ring.fill)
@@ -199,7 +200,12 @@ def main(root: str, slot: str) -> None:
         print("tillbell: no configuration; run tillbell flash")
         return
     starts = next_start(root)  # written before the taps listen
-    board = hal.open_board(config)
+    try:
+        board = hal.open_board(config)
+    except Exception as error:  # noqa: BLE001 - a pin that is none, say: the REPL is more use than starting for ever
+        _note(root, error)
+        print("tillbell: this board cannot be opened as configured:", error)
+        return
     if board.is_strapped():
         board.set_led(True)
         board.leave()

@@ -29,15 +29,17 @@ class Console:
 
 _WORDS = tuple([command.encode() for command in COMMANDS])
 
-HELP = (
-    "help      these lines",
-    "status    what this bridge does",
-    "selftest  flash, key and taps",
-    "repl      leave to MicroPython for ten minutes (tillbell flash does that)",
-    "reboot    start again",
-)
+
+def help_lines() -> "list[str]":
+    return [
+        "help      these lines",
+        "status    what this bridge does",
+        "selftest  flash, key and taps",
+        "repl      leave to MicroPython for ten minutes (tillbell flash does that)",
+        "reboot    start again",
+    ]
 
 
-def lines(rows: "tuple[str, ...] | list[str]") -> bytes:
+def lines(rows: "list[str]") -> bytes:
     """An answer; a dot ends it."""
     return ("\r\n" + "\r\n".join(rows) + "\r\n." + "\r\n").encode()

@@ -2,37 +2,66 @@
 
 A file holds some batches, each written at once behind those before: what a power cut leaves is what was written up to some
 moment. littlefs shows an addition whole or not at all; where a file system does not, a torn batch ends what a file holds.
+Files are numbers here, and what is known of them stands in arrays: a full journal must not leave memory in pieces.
 """
 
 import binascii
 import os
 import struct
+from array import array
 
 _HEAD = "<IHIHH"  # log, boot, first sequence number, number of chunks, octets that follow
 _HEAD_OCTETS, _IV_OCTETS, _CHECK_OCTETS = 14, 16, 4
 _BLOCK = 16
 _FLASH_BLOCK = 4096  # what the smallest file of more than a few octets takes
-MOST_OF_A_BATCH = 2048  # octets of chunks: what is decrypted at once
+MOST_OF_A_BATCH = 1024  # octets of chunks: what is encrypted and decrypted at once
 _U32 = 0xFFFFFFFF
-
-
-class Batch:
-    """Where chunks ``first`` to ``newest`` are: from octet ``at`` of a file on."""
-
-    def __init__(self, name: str, at: int, first: int, newest: int) -> None:
-        self.name, self.at, self.first, self.newest = name, at, first, newest
+_ROW = 3  # of a batch: its file, where it begins there, its first chunk
 
 
 class Part:
-    """Chunks ``first`` to ``newest`` of one start."""
+    """Chunks ``first`` to ``newest`` of one start, in batches."""
 
     def __init__(self, log: int, boot: int, first: int) -> None:
         self.log, self.boot, self.first, self.newest = log, boot, first, first - 1
-        self.batches = []  # type: list[Batch]
+        self._rows = array("I")
 
-    def add(self, batch: Batch) -> None:
-        self.newest = batch.newest
-        self.batches.append(batch)
+    @property
+    def is_empty(self) -> bool:
+        return not self._rows
+
+    def add(self, file: int, at: int, count: int) -> None:
+        """A batch of so many chunks."""
+        for value in (file, at, self.newest + 1):
+            self._rows.append(value)
+        self.newest += count
+
+    def batch_of(self, seq: int) -> "tuple[int, int, int, int]":
+        """(file, place, first chunk, number of chunks) of the batch with this chunk. Raises OSError: there is none."""
+        end = self.newest
+        for row in range(len(self._rows) - _ROW, -1, -_ROW):
+            first = self._rows[row + 2]
+            if first <= seq <= end:
+                return self._rows[row], self._rows[row + 1], first, end - first + 1
+            end = first - 1
+        raise OSError("not held")
+
+    def forget(self, seq: int) -> None:
+        """All up to this one."""
+        self.first = max(self.first, min(seq, self.newest) + 1)
+        row = 0
+        while row < len(self._rows) and self._end_of(row) <= seq:
+            row += _ROW
+        if row:
+            self._rows = self._rows[row:]
+
+    @property
+    def oldest_file(self) -> int:
+        return self._rows[0]
+
+    def _end_of(self, row: int) -> int:
+        following = row + _ROW
+        return self._rows[following + 2] - 1 if following < len(self._rows) else self.newest
 
 
 class Journal:
@@ -46,23 +75,22 @@ class Journal:
         self.old = []  # type: list[Part]
         self.present = None  # type: Part | None
         self._folder, self._cipher, self._random, self._room = folder, cipher, random, room
-        self._sizes = {}  # type: dict[str, int]
-        self._number = 0
-        self._open_file = ""  # the one that this start adds to
-        self._cached = None  # type: Batch | None
+        self._sizes = {}  # type: dict[int, int]  # file → octets
+        self._newest_file = 0
+        self._open_file = 0  # the one that this start adds to; 0: none
+        self._cached = (0, 0)  # file and place of the batch that was read last
         self._cached_chunks = []  # type: list[bytes]
         self._find()
 
     @property
     def held(self) -> int:
         """Chunks."""
-        parts = self.old + ([self.present] if self.present else [])
-        return sum([part.newest - part.first + 1 for part in parts])
+        return sum(part.newest - part.first + 1 for part in self._parts())
 
     @property
     def used(self) -> int:
         """Octets of flash, about."""
-        return sum([-(-size // _FLASH_BLOCK) * _FLASH_BLOCK for size in self._sizes.values()])
+        return sum(-(-size // _FLASH_BLOCK) for size in self._sizes.values()) * _FLASH_BLOCK
 
     @property
     def fill(self) -> int:
@@ -72,94 +100,98 @@ class Journal:
     def append(self, log: int, boot: int, first: int, payloads: "list[bytes]") -> bool:
         """Chunks of this start, from ``first`` on, right behind those before. False: the flash takes no more, or is full.
 
-        Nothing of them is there then.
+        Nothing of them is there then. MemoryError: neither is there memory for them.
         """
-        octets = self._encoded(log, boot, first, payloads)
-        if self._sizes.get(self._open_file, _FLASH_BLOCK) + len(octets) > _FLASH_BLOCK:
-            self._number += 1
-            self._open_file = f"{self._number:08x}"
-        name, at = self._open_file, self._sizes.get(self._open_file, 0)
-        if self.used + (_FLASH_BLOCK if at == 0 else 0) > self._room:
+        file = self._file_for(_encoded_octets(payloads))
+        at = self._sizes.get(file, 0)
+        if at == 0 and self.used + _FLASH_BLOCK > self._room:
             self.refused += 1
             return False
+        octets = self._encoded(log, boot, first, payloads)
         try:
-            with open(self._path(name), "ab") as file:
-                file.write(octets)
+            with open(self._path(file), "ab") as out:
+                out.write(octets)
         except OSError:
             self.refused += 1
-            self._open_file = ""  # half of it may be there
-            self._sizes[name] = at
+            self._newest_file, self._open_file = max(file, self._newest_file), 0  # half of it may be there
+            self._sizes[file] = at
             return False
         self.writes += 1
-        self._sizes[name] = at + len(octets)
-        if self.present is None or not self.present.batches:
+        self._newest_file, self._open_file = max(file, self._newest_file), file
+        self._sizes[file] = at + len(octets)
+        if self.present is None or self.present.is_empty:
             self.present = Part(log, boot, first)
-        self.present.add(Batch(name, at, first, first + len(payloads) - 1))
+        self.present.add(file, at, len(payloads))
         return True
 
     def read(self, part: Part, seq: int) -> bytes:
         """A chunk that the part holds. Raises OSError where the flash does not give it any more."""
-        for batch in part.batches:
-            if batch.first <= seq <= batch.newest:
-                if self._cached is not batch:
-                    self._cached_chunks = self._chunks(batch)
-                    self._cached = batch
-                return self._cached_chunks[seq - batch.first]
-        raise OSError("not held")
-
-    def forget(self, part: Part, seq: int) -> None:
-        """Of the part, all up to this one."""
-        part.first = max(part.first, min(seq, part.newest) + 1)
-        part.batches = [batch for batch in part.batches if batch.newest > seq]
+        file, at, first, count = part.batch_of(seq)
+        if self._cached != (file, at):
+            self._cached_chunks = self._chunks(file, at, count)
+            self._cached = (file, at)
+        return self._cached_chunks[seq - first]
 
     def tidy(self) -> bool:
-        """Removes one file that is not needed any more; False: there is none, or the flash refused."""
-        parts = self.old + ([self.present] if self.present else [])
-        needed = [batch.name for part in parts for batch in part.batches]
-        for name in self._sizes:
-            if name not in needed:
-                return self._remove(name)
-        return False
+        """Removes one file that is not needed any more; False: there is none, or the flash refused.
 
-    def _remove(self, name: str) -> bool:
+        What is forgotten is always the oldest, so that is where to look.
+        """
+        if not self._sizes:
+            return False
+        oldest = min(self._sizes)
+        needed = [part.oldest_file for part in self._parts() if not part.is_empty]
+        return not (needed and oldest >= min(needed)) and self._remove(oldest)
+
+    def _parts(self) -> "list[Part]":
+        return self.old + ([self.present] if self.present is not None else [])
+
+    def _file_for(self, octets: int) -> int:
+        """The one that is added to, while it stays within a block of flash."""
+        if self._open_file and self._sizes[self._open_file] + octets <= _FLASH_BLOCK:
+            return self._open_file
+        return self._newest_file + 1
+
+    def _remove(self, file: int) -> bool:
         try:
-            os.remove(self._path(name))
+            os.remove(self._path(file))
         except OSError:
             return False
-        del self._sizes[name]
-        if name == self._open_file:
-            self._open_file = ""
+        del self._sizes[file]
+        if file == self._open_file:
+            self._open_file = 0
         return True
 
-    def _path(self, name: str) -> str:
-        return self._folder + "/" + name
+    def _path(self, file: int) -> str:
+        return f"{self._folder}/{file:08x}"
 
     def _find(self) -> None:
         try:
             os.mkdir(self._folder)
         except OSError:
             pass  # it is there
-        for name in sorted(os.listdir(self._folder)):
-            with open(self._path(name), "rb") as file:
-                octets = file.read(_FLASH_BLOCK)
-            self._sizes[name] = len(octets)
-            self._number = max(self._number, _number_of(name))
-            at = 0
-            while at < len(octets):
-                body = _body(octets, at)
-                if body is None:
-                    self.torn += 1
-                    break
-                self._found(name, at, body)
-                at += len(body) + _CHECK_OCTETS
+        for file in sorted(_number_of(name) for name in os.listdir(self._folder)):
+            if file:
+                self._newest_file = file
+                self._find_in(file)
 
-    def _found(self, name: str, at: int, body: bytes) -> None:
-        log, boot, first, count, _ = struct.unpack(_HEAD, body[:_HEAD_OCTETS])
-        last = self.old[-1] if self.old else None
-        if last is None or last.log != log or last.newest + 1 != first:
-            last = Part(log, boot, first)
-            self.old.append(last)
-        last.add(Batch(name, at, first, first + count - 1))
+    def _find_in(self, file: int) -> None:
+        with open(self._path(file), "rb") as found:
+            octets = found.read(_FLASH_BLOCK)
+        self._sizes[file] = len(octets)
+        at = 0
+        while at < len(octets):
+            body = _body(octets, at)
+            if body is None:
+                self.torn += 1
+                return
+            log, boot, first, count, _ = struct.unpack(_HEAD, body[:_HEAD_OCTETS])
+            last = self.old[-1] if self.old else None
+            if last is None or last.log != log or last.newest + 1 != first:
+                last = Part(log, boot, first)
+                self.old.append(last)
+            last.add(file, at, count)
+            at += len(body) + _CHECK_OCTETS
 
     def _encoded(self, log: int, boot: int, first: int, payloads: "list[bytes]") -> bytes:
         plain = b"".join([bytes([len(payload)]) + payload for payload in payloads])
@@ -169,19 +201,25 @@ class Journal:
         body = head + iv + self._cipher(iv).encrypt(plain)
         return body + _check(body)
 
-    def _chunks(self, batch: Batch) -> "list[bytes]":
-        with open(self._path(batch.name), "rb") as file:
-            file.seek(batch.at)
-            body = _body(file.read(_FLASH_BLOCK), 0)
+    def _chunks(self, file: int, at: int, count: int) -> "list[bytes]":
+        with open(self._path(file), "rb") as found:
+            found.seek(at)
+            body = _body(found.read(2 * MOST_OF_A_BATCH), 0)
         if body is None:
             raise OSError("torn")
         iv = body[_HEAD_OCTETS : _HEAD_OCTETS + _IV_OCTETS]
         plain = self._cipher(iv).decrypt(body[_HEAD_OCTETS + _IV_OCTETS :])
-        found, at = [], 0
-        for _ in range(batch.newest - batch.first + 1):
-            found.append(bytes(plain[at + 1 : at + 1 + plain[at]]))
-            at += 1 + plain[at]
-        return found
+        chunks, place = [], 0
+        for _ in range(count):
+            chunks.append(bytes(plain[place + 1 : place + 1 + plain[place]]))
+            place += 1 + plain[place]
+        return chunks
+
+
+def _encoded_octets(payloads: "list[bytes]") -> int:
+    """What they take in flash."""
+    plain = sum(len(payload) + 1 for payload in payloads)
+    return _HEAD_OCTETS + _IV_OCTETS + plain + -plain % _BLOCK + _CHECK_OCTETS
 
 
 def _body(octets: bytes, at: int) -> "bytes | None":
@@ -198,6 +236,7 @@ def _check(body: bytes) -> bytes:
 
 
 def _number_of(name: str) -> int:
+    """0: this is none of the journal's."""
     try:
         return int(name, 16)
     except ValueError:

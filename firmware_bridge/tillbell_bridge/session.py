@@ -14,6 +14,8 @@ STATUS_US = 60 * _SECOND
 FIRST_PATIENCE_US, LONGEST_PATIENCE_US = 1 * _SECOND, 8 * _SECOND
 # An agent that takes nothing for so long has no session with us any more, and cannot say so.
 SILENCE_US = 30 * _SECOND
+# What no agent has taken, and what one took that is not heard any more, is worth a write to flash.
+AWAY_US, UNHEARD_US = 1 * _SECOND, 3 * _SECOND
 # Anybody can say a recorded HELLO_GET again: it ends no session oftener than this.
 OBEY_AGAIN_US = 5 * _SECOND
 _MOST_WAITING = (WINDOW + 4) * MAX_FRAME  # octets for a host that does not read
@@ -46,10 +48,27 @@ class DeviceSession:
         self._greet_at = self._status_at = self._again_at = self._silent_at = self._obey_at = 0
         self._patience = FIRST_PATIENCE_US
         self._taken = self._sent = 0
+        self._heard_us = self._progress_us = 0
 
     @property
     def connected(self) -> bool:
         return self._mac is not None
+
+    @property
+    def taken(self) -> int:
+        """Up to here the agent has the chunks of the log that is served."""
+        return self._taken
+
+    def is_agent_away(self, oldest_us: int, untaken_us: "int | None", now: int) -> bool:
+        """Whether chunks may be in nobody's memory but this one: when the oldest of them was heard, and the oldest not taken.
+
+        An agent that has taken what is not durable asks TIME every second: silence means that it is gone with it.
+        """
+        if self._mac is None:
+            return now - oldest_us >= AWAY_US
+        if untaken_us is not None and now - max(untaken_us, self._progress_us) >= AWAY_US:
+            return True
+        return now - max(oldest_us, self._heard_us) >= UNHEARD_US
 
     @property
     def bad_frames(self) -> int:
@@ -68,6 +87,7 @@ class DeviceSession:
                 frame, covered, tag = split(stuffed)
                 if not self._is_genuine(frame, covered, tag):
                     raise FrameError("tag")
+                self._heard_us = now
                 self._take(frame, now)
             except (FrameError, m.MessageError):
                 self._bad_frames += 1
@@ -163,6 +183,7 @@ class DeviceSession:
         self._patience, self._status_at = FIRST_PATIENCE_US, now
         self._obey_at, self._silent_at = now + OBEY_AGAIN_US, now + SILENCE_US
         self._taken = self._sent = max(taken, self._store.first - 1)
+        self._progress_us = now
         self._forget(ack.durable, now)
 
     def _acknowledged(self, taken: int, durable: int, now: int) -> None:
@@ -172,6 +193,7 @@ class DeviceSession:
             self._patience = FIRST_PATIENCE_US
             self._again_at = now + self._patience
             self._silent_at = now + SILENCE_US
+            self._progress_us = now
         self._forget(durable, now)
 
     def _forget(self, durable: int, now: int) -> None:

@@ -11,6 +11,7 @@ from tillbell_protocol.link import messages as m
 from tillbell_start import small_file
 
 _CHANNELS = 2
+_LEAST_OF_A_BATCH = 1  # where memory is short: a chunk by itself
 
 
 class Store:
@@ -52,7 +53,7 @@ class Store:
     @property
     def first(self) -> int:
         part = self._old or self._spilled
-        if part is not None and (part is self._old or part.batches):
+        if part is not None and (part is self._old or not part.is_empty):
             return part.first
         return self._ring.first
 
@@ -92,8 +93,8 @@ class Store:
     def forget(self, durable: int) -> None:
         """Of the log that is served, up to ``durable``, whatever of it is held."""
         part = self._old or self._spilled
-        if self._journal is not None and part is not None:
-            self._journal.forget(part, durable)
+        if part is not None:
+            part.forget(durable)
         if self._old is None:
             self._ring.forget(durable)
 
@@ -116,17 +117,24 @@ class Store:
         """From RAM into flash, one batch; False: there is nothing, or no room."""
         if self._journal is None or not self._ring.held:
             return False
-        first, payloads, octets = self._ring.first, [], 0
+        try:
+            count = self._spill(self._journal, MOST_OF_A_BATCH)
+        except MemoryError:
+            count = self._spill(self._journal, _LEAST_OF_A_BATCH)
+        self._ring.forget(self._ring.first + count - 1)
+        return count > 0
+
+    def _spill(self, journal: Journal, most: int) -> int:
+        """How many chunks went."""
+        first, octets = self._ring.first, 0
+        payloads = []  # type: list[bytes]
         for seq in range(first, self._ring.newest + 1):
             payload = self._ring.read(seq)
             octets += len(payload) + 1
-            if octets > MOST_OF_A_BATCH:
+            if octets > most and payloads:
                 break
             payloads.append(payload)
-        if not self._journal.append(self._log, self._boot, first, payloads):
-            return False
-        self._ring.forget(first + len(payloads) - 1)
-        return True
+        return len(payloads) if journal.append(self._log, self._boot, first, payloads) else 0
 
     def tidy(self) -> bool:
         """One file that nobody needs any more is removed."""

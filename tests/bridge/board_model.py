@@ -148,15 +148,3 @@ class _TimedFile:
     def write(self, octets: bytes) -> None:
         self._written += len(octets)
         self._file.write(octets)
-
-
-class Mirror:
-    """In the place of AES, which CPython does not have: the journal's real cipher runs under MicroPython."""
-
-    def __init__(self, key: bytes, iv: bytes) -> None:
-        self._mask = key[0] ^ iv[0]
-
-    def encrypt(self, octets: bytes) -> bytes:
-        return bytes(octet ^ self._mask for octet in octets)
-
-    decrypt = encrypt

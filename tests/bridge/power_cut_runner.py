@@ -57,7 +57,7 @@ class JournalWork:
             part = kept.present
             if batch % 3 == 2:
                 self.forgotten = self.written - 3
-                kept.forget(part, self.forgotten)
+                part.forget(self.forgotten)
                 while kept.tidy():
                     pass
 
@@ -189,7 +189,7 @@ class CarelessJournal(JournalWork):
     def run(self):
         self.run_start(2, 6)
         kept = journal()
-        kept.forget(kept.old[-1], self.written - 1)
+        kept.old[-1].forget(self.written - 1)
         kept.tidy()
         kept.append(4, 4, 1, [b"more"])
 

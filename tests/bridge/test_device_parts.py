@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "firmware_bridge"))
 sys.path.insert(0, str(Path(__file__).parent))
-from board_model import Mirror
+from mirror import Mirror
 
 from tillbell_bridge import config, console, led
 from tillbell_bridge.health import FEED_EVERY_US, Health

@@ -9,7 +9,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "firmware_bridge"))
 sys.path.insert(0, str(Path(__file__).parent))
-from board_model import RUBBISH_EVERY, RUBBISH_US, TURN_US, Mirror, SimBoard, SimUart, timed_flash
+from board_model import RUBBISH_EVERY, RUBBISH_US, TURN_US, SimBoard, SimUart, timed_flash
+from mirror import Mirror
 
 from tillbell_bridge import app, journal
 from tillbell_bridge.config import Config

