@@ -6,7 +6,6 @@ import select
 import sys
 
 import machine
-import micropython
 
 from tillbell_bridge.config import Config, TapConfig
 from tillbell_bridge.hal_time import Ticks
@@ -17,7 +16,6 @@ _LEAVE_FOR_MS = 600_000
 _FEED_MS = 2000
 _READ = 1024
 _USB_PIECE = 64
-_CTRL_C = 3
 _PARITIES = {"N": None, "E": 0, "O": 1}
 
 
@@ -72,7 +70,6 @@ class MachineBoard:
     """``receiver``: the class of its taps."""
 
     def __init__(self, config: Config, receiver) -> None:  # type: ignore[no-untyped-def]
-        micropython.kbd_intr(-1)  # frames hold Ctrl-C's octet
         self.unique_id = binascii.hexlify(machine.unique_id()).decode()
         self.reset_cause = _cause()
         self._ticks = Ticks()
@@ -118,7 +115,6 @@ class MachineBoard:
 
     def leave(self) -> None:
         """The port is the REPL's. The watchdog cannot be stopped, so it is fed for ten minutes and then ends this."""
-        micropython.kbd_intr(_CTRL_C)
         if self._watchdog is None:
             return
         fed = [0]

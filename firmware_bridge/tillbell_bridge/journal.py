@@ -16,52 +16,65 @@ _BLOCK = 16
 _FLASH_BLOCK = 4096  # what the smallest file of more than a few octets takes
 MOST_OF_A_BATCH = 1024  # octets of chunks: what is encrypted and decrypted at once
 _U32 = 0xFFFFFFFF
-_ROW = 3  # of a batch: its file, where it begins there, its first chunk
+_ROW = 2
 
 
 class Part:
-    """Chunks ``first`` to ``newest`` of one start, in batches."""
+    """Chunks ``first`` to ``newest`` of one start, in at most ``most`` files; all memory for that is taken now."""
 
-    def __init__(self, log: int, boot: int, first: int) -> None:
+    def __init__(self, log: int, boot: int, first: int, most: int) -> None:
+        self._rows = array("I", bytes(4 * _ROW * most))  # each: a file, its first chunk
+        self.begin(log, boot, first)
+
+    def begin(self, log: int, boot: int, first: int) -> None:
+        """Nothing is in it."""
         self.log, self.boot, self.first, self.newest = log, boot, first, first - 1
-        self._rows = array("I")
+        self._begin = self._end = 0
 
     @property
     def is_empty(self) -> bool:
-        return not self._rows
+        return self._begin == self._end
 
-    def add(self, file: int, at: int, count: int) -> None:
-        """A batch of so many chunks."""
-        for value in (file, at, self.newest + 1):
-            self._rows.append(value)
+    @property
+    def oldest_file(self) -> int:
+        return self._rows[self._begin]
+
+    def add(self, file: int, count: int) -> None:
+        """So many chunks more, in a file that is the newest one already, or is from now on."""
+        if self.is_empty or self._rows[self._end - _ROW] != file:
+            if self._end == len(self._rows):
+                self._move_down()
+            self._rows[self._end], self._rows[self._end + 1] = file, self.newest + 1
+            self._end += _ROW
         self.newest += count
 
-    def batch_of(self, seq: int) -> "tuple[int, int, int, int]":
-        """(file, place, first chunk, number of chunks) of the batch with this chunk. Raises OSError: there is none."""
-        end = self.newest
-        for row in range(len(self._rows) - _ROW, -1, -_ROW):
-            first = self._rows[row + 2]
-            if first <= seq <= end:
-                return self._rows[row], self._rows[row + 1], first, end - first + 1
-            end = first - 1
+    def trim(self) -> None:
+        """Nothing will be added."""
+        self._rows = self._rows[self._begin : self._end]
+        self._begin, self._end = 0, len(self._rows)
+
+    def file_of(self, seq: int) -> int:
+        """Raises OSError: there is none."""
+        if self.first <= seq <= self.newest:
+            for row in range(self._end - _ROW, self._begin - 1, -_ROW):
+                if self._rows[row + 1] <= seq:
+                    return self._rows[row]
         raise OSError("not held")
 
     def forget(self, seq: int) -> None:
         """All up to this one."""
         self.first = max(self.first, min(seq, self.newest) + 1)
-        row = 0
-        while row < len(self._rows) and self._end_of(row) <= seq:
-            row += _ROW
-        if row:
-            self._rows = self._rows[row:]
+        while not self.is_empty and self._last_of_oldest() < self.first:
+            self._begin += _ROW
 
-    @property
-    def oldest_file(self) -> int:
-        return self._rows[0]
+    def _last_of_oldest(self) -> int:
+        following = self._begin + _ROW
+        return self._rows[following + 1] - 1 if following < self._end else self.newest
 
-    def _end_of(self, row: int) -> int:
-        following = row + _ROW
-        return self._rows[following + 2] - 1 if following < len(self._rows) else self.newest
+    def _move_down(self) -> None:
+        for at in range(self._begin, self._end):
+            self._rows[at - self._begin] = self._rows[at]
+        self._begin, self._end = 0, self._end - self._begin
 
 
 class Journal:
@@ -78,8 +91,9 @@ class Journal:
         self._sizes = {}  # type: dict[int, int]  # file → octets
         self._newest_file = 0
         self._open_file = 0  # the one that this start adds to; 0: none
-        self._cached = (0, 0)  # file and place of the batch that was read last
-        self._cached_chunks = []  # type: list[bytes]
+        self._cached_log, self._cached_first = 0, 0  # of the batch that was read last
+        self._cached = []  # type: list[bytes]
+        self._spare = Part(0, 0, 1, room // _FLASH_BLOCK + 2)  # of this start: memory is not in pieces yet
         self._find()
 
     @property
@@ -120,17 +134,18 @@ class Journal:
         self._newest_file, self._open_file = max(file, self._newest_file), file
         self._sizes[file] = at + len(octets)
         if self.present is None or self.present.is_empty:
-            self.present = Part(log, boot, first)
-        self.present.add(file, at, len(payloads))
+            self.present = self._spare
+            self.present.begin(log, boot, first)
+        self.present.add(file, len(payloads))
         return True
 
     def read(self, part: Part, seq: int) -> bytes:
         """A chunk that the part holds. Raises OSError where the flash does not give it any more."""
-        file, at, first, count = part.batch_of(seq)
-        if self._cached != (file, at):
-            self._cached_chunks = self._chunks(file, at, count)
-            self._cached = (file, at)
-        return self._cached_chunks[seq - first]
+        if self._cached_log != part.log or not self._cached_first <= seq < self._cached_first + len(
+            self._cached
+        ):
+            self._read_batch(part, seq)
+        return self._cached[seq - self._cached_first]
 
     def tidy(self) -> bool:
         """Removes one file that is not needed any more; False: there is none, or the flash refused.
@@ -188,9 +203,11 @@ class Journal:
             log, boot, first, count, _ = struct.unpack(_HEAD, body[:_HEAD_OCTETS])
             last = self.old[-1] if self.old else None
             if last is None or last.log != log or last.newest + 1 != first:
-                last = Part(log, boot, first)
+                if last is not None:
+                    last.trim()
+                last = Part(log, boot, first, self._room // _FLASH_BLOCK + 2)
                 self.old.append(last)
-            last.add(file, at, count)
+            last.add(file, count)
             at += len(body) + _CHECK_OCTETS
 
     def _encoded(self, log: int, boot: int, first: int, payloads: "list[bytes]") -> bytes:
@@ -201,12 +218,27 @@ class Journal:
         body = head + iv + self._cipher(iv).encrypt(plain)
         return body + _check(body)
 
-    def _chunks(self, file: int, at: int, count: int) -> "list[bytes]":
-        with open(self._path(file), "rb") as found:
-            found.seek(at)
-            body = _body(found.read(2 * MOST_OF_A_BATCH), 0)
+    def _read_batch(self, part: Part, seq: int) -> None:
+        """The batch with this chunk is what was read last. Raises OSError."""
+        self._cached_log, self._cached = 0, []
+        at = 0
+        with open(self._path(part.file_of(seq)), "rb") as found:
+            while True:
+                found.seek(at)
+                head = found.read(_HEAD_OCTETS)
+                if len(head) < _HEAD_OCTETS:
+                    raise OSError("torn")
+                log, _, first, count, size = struct.unpack(_HEAD, head)
+                if log == part.log and first <= seq < first + count:
+                    break
+                at += _HEAD_OCTETS + size + _CHECK_OCTETS
+            body = _body(head + found.read(size + _CHECK_OCTETS), 0)
         if body is None:
             raise OSError("torn")
+        self._cached = self._decrypted(body, count)
+        self._cached_log, self._cached_first = log, first
+
+    def _decrypted(self, body: bytes, count: int) -> "list[bytes]":
         iv = body[_HEAD_OCTETS : _HEAD_OCTETS + _IV_OCTETS]
         plain = self._cipher(iv).decrypt(body[_HEAD_OCTETS + _IV_OCTETS :])
         chunks, place = [], 0

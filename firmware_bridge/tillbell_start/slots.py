@@ -57,7 +57,10 @@ def choose(root: str) -> "str | None":
         return pointer.slot
     if pointer.state == "good" and is_whole(root, pointer.slot):
         return pointer.slot
-    return give_up(root, pointer.slot)
+    other = give_up(root, pointer.slot)
+    return other or _first_whole(
+        root, (pointer.slot,)
+    )  # a trial behind which there is nothing is tried for ever
 
 
 def give_up(root: str, slot: str) -> "str | None":

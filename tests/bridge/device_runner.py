@@ -5,6 +5,7 @@ the folder.
 """
 
 import binascii
+import gc
 import json
 import os
 import sys
@@ -28,6 +29,8 @@ class Player:
         self._folder, self._nonce = folder, nonce
 
     def start(self, key, log, boot, unique_id, room):
+        self.store = self.session = None
+        gc.collect()  # the room of the start before, in one piece
         journal = Journal(self._folder + "/journal", lambda iv: Mirror(b"k", iv), bytes, JOURNAL_ROOM)
         self.store = Store(Ring(room), journal, log, boot, Epochs(self._folder + "/epochs"))
         who = Who("pico", unique_id, "0.1.0", 1, boot)

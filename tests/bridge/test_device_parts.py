@@ -343,6 +343,13 @@ def test_a_trial_that_is_confirmed_stays(tmp_path: Path) -> None:
     assert [slots.choose(root) for _ in range(5)] == ["b"] * 5
 
 
+def test_a_trial_behind_which_there_is_nothing_is_tried_for_ever(tmp_path: Path) -> None:
+    root = str(tmp_path)
+    with_slot(tmp_path, "a")
+    slots.write(root, slots.Pointer("a", "trial", slots.TRIES, None))
+    assert [slots.choose(root) for _ in range(8)] == ["a"] * 8
+
+
 @pytest.mark.parametrize(
     ("a", "b", "pointer", "chosen"),
     [

@@ -22,6 +22,7 @@ from tillbell_agent.bridge.events import (
     Disconnected,
     EpochsTold,
     LogEnded,
+    Quiet,
 )
 from tillbell_agent.bridge.session import BridgeSession
 from tillbell_agent.pos.dialect import Line
@@ -531,6 +532,95 @@ def test_whatever_fails_each_chunk_is_durable_once_and_in_order(seed: int) -> No
     assert rig.ledger == rig.said
     assert rig.store.held == 0
     assert not rig.of(ChunksLost)
+
+
+# Silence, times, and the ends of logs
+
+
+def test_who_waits_for_silence_hears_of_it_when_it_was_and_not_before() -> None:
+    rig = connected()
+    rig.run(2)
+    until = rig.ticks + 3_000_000
+    rig.agent.await_silence(until)
+    rig.events.clear()
+    rig.run(2.9)
+    assert not [event for event in rig.of(Quiet) if event.at_us >= until]
+    rig.run(0.3)
+    assert rig.of(Quiet)[-1].at_us >= until
+
+
+def test_a_question_about_silence_that_was_lost_is_asked_again() -> None:
+    rig = connected()
+    rig.run(2)
+    rig.agent.await_silence(rig.ticks + 100_000)
+    for _ in range(50):  # nobody hears it
+        rig.now += STEP_S
+        rig.told(rig.agent.tick(rig.now))
+        rig.agent.bytes_to_send()
+    rig.events.clear()
+    rig.run(2)
+    assert rig.of(Quiet)
+
+
+def test_an_agent_that_has_taken_what_is_not_durable_is_heard_every_second() -> None:
+    rig = connected()
+    rig.hear(b"half a receipt")
+    rig.run(30)
+    asked: list[int] = []
+    rig.device._answer_time = lambda _, now: asked.append(now)  # type: ignore[method-assign]
+    rig.run(5)
+    assert len(asked) == 5
+    rig.commit()
+    rig.run(0.5)
+    asked.clear()
+    rig.run(2)
+    assert len(asked) <= 1
+
+
+def test_silence_is_not_told_of_while_a_chunk_is_on_its_way() -> None:
+    rig = connected()
+    rig.run(2)
+    rig.hear(b"sale")
+    rig.device_does("tick", rig.ticks)
+    rig.device.bytes_to_send()  # lost
+    rig.agent.await_silence(rig.ticks)
+    rig.events.clear()
+    rig.run(3)
+    told = [type(event) for event in rig.events if isinstance(event, Chunk | Quiet)]
+    assert told[0] is Chunk
+    assert Quiet in told
+
+
+def test_a_backlog_has_its_times_though_it_comes_before_the_clocks_were_compared() -> None:
+    rig = Rig(way_s=0.2)
+    rig.run(0.1)
+    rig.hear(b"first")
+    said_at = rig.now
+    rig.run(3)
+    assert [chunk.at for chunk in rig.of(Chunk)] == [pytest.approx(said_at, abs=0.25)]
+
+
+def test_a_bridge_whose_clock_cannot_be_asked_is_heard_all_the_same() -> None:
+    rig = Rig()
+    rig.device._answer_time = lambda *_: None  # type: ignore[method-assign]
+    rig.hear(b"sale")
+    rig.run(5)
+    assert [(chunk.octets, chunk.at) for chunk in rig.of(Chunk)] == [(b"sale", None)]
+
+
+def test_a_log_that_is_over_ends_though_the_last_acknowledgement_was_lost() -> None:
+    rig = connected()
+    rig.hear(b"first")
+    rig.start_device()
+    rig.run(2)
+    rig.commit()
+    rig.now += 0.05
+    rig.told(rig.agent.tick(rig.now))
+    rig.agent.bytes_to_send()  # lost
+    rig.run(3)
+    assert [event.log for event in rig.of(LogEnded)] == [rig.pending_log()]
+    assert len({event.log for event in rig.of(Connected)}) == 2
+    assert rig.store.held == 0
 
 
 # The same bridge under MicroPython

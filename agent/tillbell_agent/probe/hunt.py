@@ -16,7 +16,7 @@ from tillbell_agent.probe.hearing import UNKNOWN, Hearing
 from tillbell_agent.probe.judging import judge, parity_by_errors
 from tillbell_agent.probe.setting import SPEEDS, Errors, Setting
 from tillbell_agent.probe.speed import ENOUGH, slower_speed
-from tillbell_agent.probe.verdict import RECOGNISED, Finding, Verdict
+from tillbell_agent.probe.verdict import RECOGNISED, Verdict
 
 _GAP_S = (
     0.06  # silence that ends a burst, beside three octets' time: adapters hand octets over in blocks of 16 ms

@@ -7,6 +7,22 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+class SecretFileError(Exception):
+    """A file gives no secret; the message says which file, why, and the next step, and never shows what stands in it."""
+
+
+def read_secret(path: Path, if_unreadable: str) -> bytes:
+    """What its owner alone may read, without space around it. ``if_unreadable``: the next step. Raises SecretFileError."""
+    try:
+        mode = path.stat().st_mode
+        content = path.read_bytes().strip()
+    except OSError as error:
+        raise SecretFileError(f"{path} cannot be read: {error.strerror}. {if_unreadable}") from error
+    if mode & 0o077:
+        raise SecretFileError(f"{path} can be read by others. Run: chmod 600 {path}")
+    return content
+
+
 def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Replace ``path`` by ``content`` so that a power cut leaves the old file or the new one. Raises OSError."""
     beside = path.with_name(path.name + ".new")
