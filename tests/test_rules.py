@@ -32,6 +32,7 @@ LAYERS = (
         "capture",
         "modem",
         "bridge",
+        "flash",
         "retry",
         "config*",
         "moment",
@@ -46,6 +47,7 @@ LAYERS = (
         "inbox",
         "ledger",
         "database",
+        "bridge_rows",
         "pairings",
         "store_health",
         "rescue",
@@ -61,6 +63,10 @@ LAYERS = (
         "pin_book",
         "line",
         "listening",
+        "telling",
+        "bridge_line",
+        "bridge_source",
+        "bridge_book",
         "modem_line",
         "world",
         "segments",
@@ -77,9 +83,11 @@ OUTSIDE_WORLD = frozenset(
 )
 RANDOMNESS = frozenset({"random", "secrets", "uuid"})
 MAY_TOUCH_THE_WORLD = ("shell", "cli", "sim", "console", "collector")
-MAY_HOLD_SQL = ("outbox", "segment_rows", "inbox", "ledger", "database", "pairings", "rescue", "retention")
+MAY_HOLD_SQL = (
+    "outbox", "segment_rows", "inbox", "ledger", "database", "bridge_rows", "pairings", "rescue", "retention",
+)  # fmt: skip
 SIMULATED_DISK = "tillbell_agent.sim.installation.disk"  # stands between the store and its SQLite
-PURE = ("notify", "pos", "probe", "capture", "modem", "bridge", "retry", "incoming")
+PURE = ("notify", "pos", "probe", "capture", "modem", "bridge", "flash", "retry", "incoming")
 SQL = re.compile(
     r"\b(SELECT\s.+\sFROM|INSERT\s+(OR\s+\w+\s+)?INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM|CREATE\s+TABLE|PRAGMA)\b",
     re.S,

@@ -10,7 +10,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from tillbell_agent.config import Config, ModemConfig, SourceConfig, dialect_settings
+from tillbell_agent import bridge_rows
+from tillbell_agent.bridge_book import BridgeBook, Marks, durable_logs
+from tillbell_agent.bridge_line import BridgeLine
+from tillbell_agent.bridge_source import DIALOGUE_S, BridgeSource
+from tillbell_agent.config import (
+    BridgeConfig,
+    Config,
+    ModemConfig,
+    SourceConfig,
+    bridge_port,
+    dialect_settings,
+)
+from tillbell_agent.config_model import CHANNELS
 from tillbell_agent.control_verbs import Verbs
 from tillbell_agent.courier import Courier
 from tillbell_agent.database import DamagedStoreError, StoreError, open_database
@@ -21,13 +33,15 @@ from tillbell_agent.modem.session import Session
 from tillbell_agent.modem_line import ModemLine, Power
 from tillbell_agent.pairings import Pairings
 from tillbell_agent.pin_book import PinBook
-from tillbell_agent.pos.registry import make_dialect
+from tillbell_agent.pos.dialect import Dialect
+from tillbell_agent.pos.registry import DIALECTS, make_dialect
 from tillbell_agent.register import Register
 from tillbell_agent.rescue import Rescued, finish, rescue
 from tillbell_agent.routes import Routes
 from tillbell_agent.runner import Control, Runner, Waiter
 from tillbell_agent.shell.guard import GuardFile
 from tillbell_agent.shell.log import Log
+from tillbell_agent.telling import Telling
 from tillbell_agent.world import Clock, DuplexPort, Port
 
 Connect = Callable[[Path], sqlite3.Connection]
@@ -61,6 +75,11 @@ class World(Protocol):
 
     def open_modem(self, modem: ModemConfig) -> DuplexPort: ...
 
+    def open_bridge(self, bridge: BridgeConfig) -> DuplexPort: ...
+
+    def link_key(self, bridge: BridgeConfig) -> bytes:
+        """32 octets that the bridge was given when it was set up."""
+
     def pin(self, modem: ModemConfig) -> Pin | None: ...
 
     def power(self, modem: ModemConfig) -> Power | None: ...
@@ -84,6 +103,7 @@ class Agent:
     register: Register
     control: Control
     listeners: list[Listener]
+    bridges: list[BridgeLine]
     modems: list[ModemLine]
 
 
@@ -125,13 +145,19 @@ def assemble(
         open_store=open_new,
     )
     _put_in_order(register, guard, rescued, log)
-    listeners = [_listener(source, config, register, world, log) for source in config.sources]
+    listeners = [
+        _listener(source, config, register, world, log) for source in config.sources if source.bridge is None
+    ]
+    marks = bridge_rows.read(connection) if config.bridges else {}
+    bridges = [_bridge(bridge, config, register, marks, world, log) for bridge in config.bridges]
     routes = Routes({modem.name: modem.prefixes for modem in config.modems})
     modems = [_modem(modem, register, world, log, routes) for modem in config.modems]
-    verbs = Verbs(config, listeners, modems, register, guard, world.clock)
+    verbs = Verbs(config, listeners, bridges, modems, register, guard, world.clock)
     control = world.control(verbs.answer)
-    runner = Runner(listeners, modems, register, control, world.clock, world.waiter, log, world.ready)
-    return Agent(runner, register, control, listeners, modems)
+    runner = Runner(
+        listeners, bridges, modems, register, control, world.clock, world.waiter, log, world.ready
+    )
+    return Agent(runner, register, control, listeners, bridges, modems)
 
 
 def _put_in_order(register: Register, guard: GuardFile, rescued: Rescued | None, log: Log) -> None:
@@ -149,10 +175,42 @@ def _put_in_order(register: Register, guard: GuardFile, rescued: Rescued | None,
         log.error("second_place", why=guard.alarm)
 
 
+def _dialect(source: SourceConfig, config: Config) -> Dialect:
+    return make_dialect(source.dialect, dialect_settings(source, config.device))
+
+
 def _listener(source: SourceConfig, config: Config, register: Register, world: World, log: Log) -> Listener:
-    currency = source.currency or config.device.currency
-    dialect = make_dialect(source.dialect, dialect_settings(source, config.device))
-    return Listener(source, currency, dialect, register, partial(world.open_source, source), log)
+    open_port = partial(world.open_source, source)
+    return Listener(source, config.device.currency, _dialect(source, config), register, open_port, log)
+
+
+def _bridge(
+    bridge: BridgeConfig, config: Config, register: Register, marks: Marks, world: World, log: Log
+) -> BridgeLine:
+    from tillbell_agent.bridge.session import BridgeSession  # noqa: PLC0415 - it brings hashlib: 3.7 MiB
+
+    heard = [source for source in config.sources if source.bridge == bridge.name]
+    sources = [_bridge_source(source, config, register, log) for source in heard]
+    session = BridgeSession(
+        world.link_key(bridge),
+        world.clock.monotonic(),
+        durable=durable_logs(marks, [source.name for source in heard]),
+        nonce=lambda: world.octets(16),
+    )
+    book = BridgeBook(bridge.name, sources, register, marks, log)
+    return BridgeLine(bridge.name, bridge.port, lambda: world.open_bridge(bridge), session, book, log)
+
+
+def _bridge_source(source: SourceConfig, config: Config, register: Register, log: Log) -> BridgeSource:
+    taps = [(speaks, bridge_port(port)) for speaks, port in source.taps]
+    return BridgeSource(
+        source.where,
+        channels={CHANNELS[named[1]]: speaks for speaks, named in taps if named is not None},
+        octet_s=source.octet_s,
+        remember_s=DIALOGUE_S if DIALECTS[source.dialect].two_lines else 0.0,
+        dialect=_dialect(source, config),
+        telling=Telling(source.name, source.currency or config.device.currency, register, log),
+    )
 
 
 def _modem(modem: ModemConfig, register: Register, world: World, log: Log, routes: Routes) -> ModemLine:

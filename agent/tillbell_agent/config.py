@@ -5,8 +5,8 @@ name that exists. Relative paths are counted from the folder of the first file. 
 files of their own that a key names.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,22 @@ from tillbell_agent.config_checks import (
 )
 from tillbell_agent.config_fields import ConfigError, Places, Problem, Table
 from tillbell_agent.config_merge import merge, no_file, read
-from tillbell_agent.pos.dialect import Line
+from tillbell_agent.config_model import (
+    BRIDGE_PORT,
+    BridgeConfig,
+    Config,
+    DeviceConfig,
+    ModemConfig,
+    RecipientConfig,
+    SourceConfig,
+    bridge_port,
+)
+from tillbell_agent.config_tables import Resolve, check_tables
 from tillbell_agent.pos.registry import DIALECTS, DialectSettings, SettingsError, make_dialect
 from tillbell_agent.pos.settings import DATE_ORDERS, DECIMALS, SpecError
 
 __all__ = [
+    "BridgeConfig",
     "Config",
     "ConfigError",
     "DeviceConfig",
@@ -37,6 +48,7 @@ __all__ = [
     "Problem",
     "RecipientConfig",
     "SourceConfig",
+    "bridge_port",
     "dialect_settings",
     "load",
     "parse",
@@ -49,109 +61,6 @@ MERCHANT_CHARACTERS = 40  # over half of a text in Chinese; the short form of a 
 SHORT_NAME_CHARACTERS = 10  # with this the short form of every text fits one segment
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceConfig:
-    """The shop's device. ``timezone`` is an IANA name, ``currency`` ISO 4217, ``language`` en or zh."""
-
-    name: str
-    merchant: str
-    timezone: str
-    currency: str
-    language: str
-    short_name: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SourceConfig:
-    """One terminal to listen to: on one line, ``port``, or tapped on both, ``port_terminal`` and ``port_till``.
-
-    ``currency`` None: the device's. ``labels``: additions to the dialect's own. ``layout``: a variant of the dialect.
-    ``spec``: the file of a field specification, and ``spec_text`` what stood in it when it was checked.
-    """
-
-    name: str
-    dialect: str
-    port: str = ""
-    port_terminal: str = ""
-    port_till: str = ""
-    baudrate: int = 9600
-    encoding: str = "gb18030"
-    currency: str | None = None
-    idle_s: float = 3.0
-    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    decimal: str = "auto"
-    date_order: str = "auto"
-    printer: str = "epson"
-    layout: str = "auto"
-    spec: Path | None = None
-    spec_text: str = ""
-    bytesize: int = 8
-    parity: str = "N"
-    stopbits: float = 1
-
-    @property
-    def taps(self) -> tuple[tuple[Line, str], ...]:
-        """Who speaks on which port; whoever asks first."""
-        if self.port:
-            return ((Line.TERMINAL, self.port),)
-        both = ((Line.TERMINAL, self.port_terminal), (Line.TILL, self.port_till))
-        row = DIALECTS.get(self.dialect)
-        return both if row is None or row.asks is Line.TERMINAL else both[::-1]
-
-    @property
-    def where(self) -> str:
-        """Its ports, for people."""
-        return " and ".join(port for _, port in self.taps)
-
-
-@dataclass(frozen=True, slots=True)
-class ModemConfig:
-    """One GSM modem. ``pin_file``: a file of mode 0600 that holds the SIM's PIN. ``prefixes``: the numbers it is for.
-
-    ``power_command``: the words of a command that takes its power away and gives it back. ``credit_code``: dialled once
-    a day to learn the SIM's credit, which ``credit_pattern`` finds in the answer.
-    """
-
-    name: str
-    port: str
-    baudrate: int = 115200
-    pin_file: Path | None = None
-    prefixes: tuple[str, ...] = ()
-    power_command: tuple[str, ...] = ()
-    credit_code: str = ""
-    credit_pattern: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RecipientConfig:
-    """Who is told, and how: ``text`` for people, ``sealed`` or ``armored`` for who holds the key."""
-
-    name: str
-    phone: str
-    format: str = "text"
-    language: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Config:
-    """A whole configuration that passed every check which needs no port and no disk."""
-
-    schema: int
-    state_dir: Path
-    device: DeviceConfig
-    sources: tuple[SourceConfig, ...]
-    modems: tuple[ModemConfig, ...]
-    recipients: tuple[RecipientConfig, ...]
-    guard_file: Path | None = None
-    ledger_days: int = 35
-
-    @property
-    def guard_path(self) -> Path:
-        """The second place of the counters: as configured, else beside the state directory."""
-        return self.guard_file or self.state_dir.with_name(self.state_dir.name + ".guard")
-
-
-Resolve = Callable[[str], str]
 ReadSpec = Callable[[Path], str]
 
 
@@ -212,8 +121,7 @@ def parse_all(
     config = _with_specs(_config(top, Path(files[0][0]).parent, dialects), top, read_spec)
     if not places.problems:
         _makes_dialects(top, places, config)
-    _unique_names(top, config)
-    _unique_ports(top, config, resolve)
+    check_tables(top, config, resolve)
     if places.problems:
         order = {name: place for place, (name, _) in enumerate(files)}
         raise ConfigError(sorted(places.problems, key=lambda p: (order.get(p.file, len(order)), p.line)))
@@ -232,6 +140,7 @@ def _config(top: Table, base: Path, dialects: Collection[str]) -> Config:
         state_dir=state_dir,
         device=_device(top.table("device")),
         sources=tuple(_source(table, base, dialects) for table in top.tables("source")),
+        bridges=tuple(_bridge(table, base) for table in top.tables("bridge")),
         modems=tuple(_modem(table, base) for table in top.tables("modem")),
         recipients=tuple(_recipient(table) for table in top.tables("recipient")),
         guard_file=base / guard if guard else None,
@@ -298,6 +207,17 @@ def _check_taps(table: Table, source: SourceConfig) -> None:
         table.complain("port_till", why=f"{source.dialect} is spoken on one line only. Name it as port")
 
 
+def _bridge(table: Table, base: Path) -> BridgeConfig:
+    bridge = BridgeConfig(
+        name=table.text("name", check=name),
+        port=_port(table, base),
+        key_file=base / table.text("key_file"),
+        baudrate=table.integer("baudrate", 115200, check=between(9600, 4_000_000)),
+    )
+    table.finish()
+    return bridge
+
+
 def _modem(table: Table, base: Path) -> ModemConfig:
     pin_file = table.optional_text("pin_file")
     modem = ModemConfig(
@@ -334,7 +254,8 @@ def _optional_port(table: Table, key: str, base: Path) -> str:
 
 
 def _below(port: str, base: Path) -> str:
-    return str(base / port) if port and "://" not in port else port
+    is_file = port and "://" not in port and not port.startswith(BRIDGE_PORT)
+    return str(base / port) if is_file else port
 
 
 def _with_specs(config: Config, top: Table, read_spec: ReadSpec) -> Config:
@@ -362,39 +283,3 @@ def _makes_dialects(top: Table, places: Places, config: Config) -> None:
                 top.complain(
                     "source", place, *error.field.split("."), why=f'[[source]] "{source.name}": {error}'
                 )
-
-
-def _unique_names(top: Table, config: Config) -> None:
-    groups: list[tuple[str, Iterable[SourceConfig | ModemConfig | RecipientConfig]]] = [
-        ("source", config.sources),
-        ("modem", config.modems),
-        ("recipient", config.recipients),
-    ]
-    for kind, members in groups:
-        seen: set[str] = set()
-        for place, member in enumerate(members):
-            if member.name and member.name in seen:
-                top.complain(
-                    kind, place, "name", why=f'a second [[{kind}]] is named "{member.name}". Rename one'
-                )
-            seen.add(member.name)
-
-
-def _unique_ports(top: Table, config: Config, resolve: Resolve) -> None:
-    """A serial line has one listener: a second one would take octets away from the first."""
-    seen: dict[str, str] = {}
-    users = [
-        ("source", place, source.name, key, getattr(source, key))
-        for place, source in enumerate(config.sources)
-        for key in ("port", "port_terminal", "port_till")
-    ]
-    users += [("modem", place, modem.name, "port", modem.port) for place, modem in enumerate(config.modems)]
-    for kind, place, named, key, port in users:
-        if not port:
-            continue
-        who = f'{kind} "{named}"'
-        first = seen.setdefault(resolve(port), f"{who} {key}")
-        if first != f"{who} {key}":
-            user = first.rpartition(" ")[0]
-            message = f"{who} is on port {port}, which {user} uses already. Give each a port of its own"
-            top.complain(kind, place, key, why=message)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tillbell_agent import __version__, reports
+from tillbell_agent.bridge_line import BridgeLine
 from tillbell_agent.config import Config
 from tillbell_agent.database import DamagedStoreError, StoreError, store_error
 from tillbell_agent.listening import Listener
@@ -18,11 +19,12 @@ class Verbs:
     """Answers requests ``{"do": verb, …}``; an unknown verb or a bad argument is an answer with ``error``."""
 
     def __init__(
-        self, config: Config, listeners: Sequence[Listener], modems: Sequence[ModemLine], register: Register,
-        guard: GuardFile, clock: Clock,
+        self, config: Config, listeners: Sequence[Listener], bridges: Sequence[BridgeLine], modems: Sequence[ModemLine],
+        register: Register, guard: GuardFile, clock: Clock,
     ) -> None:  # fmt: skip
         self._config = config
         self._listeners = listeners
+        self._bridges = bridges
         self._modems = modems
         self._register = register
         self._guard = guard
@@ -61,7 +63,8 @@ class Verbs:
             "version": __version__,
             "device": self._config.device.name,
             "uptime_s": round(now - self._started_at, 1),
-            "sources": [_source(listener) for listener in self._listeners],
+            "sources": self._sources(),
+            "bridges": [bridge.facts(now) for bridge in self._bridges],
             "modems": [_modem(modem, now) for modem in self._modems],
             "recipients": recipients(self._config, self._register),
             "alarms": [alarm for alarm in (self._guard.alarm, self._register.alarm) if alarm],
@@ -69,6 +72,13 @@ class Verbs:
             "store_alarm": self._register.alarm,
             **reports.store(self._register.connection, self._clock.moment()),
         }
+
+    def _sources(self) -> list[dict[str, Any]]:
+        """In the configuration's order, whether they have ports of their own or a bridge's."""
+        told = {listener.name: listener.facts() for listener in self._listeners}
+        for bridge in self._bridges:
+            told |= {source.name: source.facts(bridge.trouble) for source in bridge.sources}
+        return [told[source.name] for source in self._config.sources if source.name in told]
 
     def _circumstances(self, _: dict[str, Any]) -> dict[str, Any]:
         """Why messages wait, as far as the store does not say it; who asks reads the messages there."""
@@ -110,18 +120,6 @@ def recipients(config: Config, register: Register) -> list[dict[str, Any]]:
             row["held_because"] = register.why_held(recipient.name)
         listed.append(row)
     return listed
-
-
-def _source(listener: Listener) -> dict[str, Any]:
-    return {
-        "name": listener.name,
-        "port": listener.where,
-        "open": all(line.port is not None for line in listener.lines),
-        "trouble": next((line.trouble for line in listener.lines if line.trouble is not None), None),
-        "suspicion": listener.suspicion,
-        "waiting_for_disk": listener.pending,
-        **listener.counts,
-    }
 
 
 def _modem(modem: ModemLine, now: float) -> dict[str, Any]:

@@ -162,8 +162,22 @@ ALTER TABLE message ADD COLUMN refusals INTEGER NOT NULL DEFAULT 0;  -- those th
 CREATE INDEX segment_earlier ON segment (modem, at) WHERE part < 0 AND state = 'handed';
 """
 
+# How far each source has used the chunks of a bridge's log (``bridge_rows``).
+_VERSION_BRIDGE = """
+CREATE TABLE bridge_log (
+    log TEXT NOT NULL, source TEXT NOT NULL,
+    board TEXT NOT NULL,
+    seq INTEGER NOT NULL,           -- chunks up to this one are needed no more
+    told_seq INTEGER NOT NULL,      -- what is stored came out as the told-th behind this chunk, or before
+    told INTEGER NOT NULL,
+    begins INTEGER NOT NULL,        -- whether what follows seq begins something
+    begun INTEGER NOT NULL,         -- logs of a board, in the order in which they were first heard
+    PRIMARY KEY (log, source)
+) WITHOUT ROWID;
+"""
+
 # Appended to, never edited: a board in a shop runs every step it has not run yet.
-MIGRATIONS = (_VERSION_1, _VERSION_INBOX, _VERSION_OUTBOX, _VERSION_EARLIER_TRIES)
+MIGRATIONS = (_VERSION_1, _VERSION_INBOX, _VERSION_OUTBOX, _VERSION_EARLIER_TRIES, _VERSION_BRIDGE)
 
 
 # What SQLite calls a file that is not as it wrote it: SQLITE_CORRUPT, SQLITE_NOTADB.

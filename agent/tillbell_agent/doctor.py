@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tillbell_agent.config import Config, RecipientConfig, SourceConfig
+from tillbell_agent.config import Config, RecipientConfig, SourceConfig, bridge_port
+from tillbell_agent.doctor_bridge import check_bridge
 from tillbell_agent.doctor_modem import PortFinding, check_modem
 from tillbell_agent.finding import FAIL, OK, WARN, Check, Level, span
 from tillbell_agent.moment import Moment
@@ -65,6 +66,7 @@ class Evidence:
     guard_alarm: str | None = None
     guard_readable: bool = True
     pin_troubles: Mapping[str, str] = field(default_factory=dict)  # modem → what is wrong with its pin_file
+    key_troubles: Mapping[str, str] = field(default_factory=dict)  # bridge → what is wrong with its key_file
 
 
 def examine(evidence: Evidence) -> list[Check]:
@@ -76,6 +78,11 @@ def examine(evidence: Evidence) -> list[Check]:
     checks += [_outbox(evidence), _second_place(evidence)]
     checks += [_recipient(evidence, each) for each in evidence.config.recipients if each.format != "text"]
     checks += [_source(evidence, source) for source in evidence.config.sources]
+    told = {bridge["name"]: bridge for bridge in (evidence.status or {}).get("bridges", ())}
+    for bridge in evidence.config.bridges:
+        port = _port(evidence, bridge.port, evidence.ports.get(bridge.port, PortFacts()))
+        trouble = evidence.key_troubles.get(bridge.name)
+        checks.append(check_bridge(bridge, told.get(bridge.name), port, trouble))
     told = {modem["name"]: modem for modem in (evidence.status or {}).get("modems", ())}
     for modem in evidence.config.modems:
         facts = evidence.ports.get(modem.port, PortFacts())
@@ -249,7 +256,7 @@ def _recipient(evidence: Evidence, recipient: RecipientConfig) -> Check:
 
 def _source(evidence: Evidence, source: SourceConfig) -> Check:
     name = f"source {source.name}"
-    ports = [_port(evidence, path, evidence.ports.get(path, PortFacts())) for _, path in source.taps]
+    ports = [_source_port(evidence, path) for _, path in source.taps]
     port = next((each for each in ports if each[0] != OK), ports[0])
     heard = _last_sale(evidence, source.name)
     told = {each["name"]: each for each in (evidence.status or {}).get("sources", ())}.get(source.name)
@@ -259,7 +266,8 @@ def _source(evidence: Evidence, source: SourceConfig) -> Check:
     if not told["open"]:
         level, words, step = port
         shown = f"not open: {told['trouble']}" + (f"; {words}" if level != OK else "")
-        return Check(name, FAIL, shown, step or "Look at the adapter and its cable")
+        look = "Look at the adapter and its cable" if source.bridge is None else f"See bridge {source.bridge}"
+        return Check(name, FAIL, shown, step or look)
     return _heard(
         name, told, f"{told['octets']} octets and {told['told']} sales since the start, {heard}", port
     )
@@ -288,6 +296,13 @@ def _last_sale(evidence: Evidence, source: str) -> str:
     if heard_at is None:
         return "no sale heard yet"
     return f"last sale {span(max(0, evidence.now.unix - heard_at))} ago"
+
+
+def _source_port(evidence: Evidence, path: str) -> PortFinding:
+    """A bridge has a check of its own."""
+    if bridge_port(path) is not None:
+        return OK, f"port {path}", None
+    return _port(evidence, path, evidence.ports.get(path, PortFacts()))
 
 
 def _port(evidence: Evidence, path: str, facts: PortFacts) -> PortFinding:

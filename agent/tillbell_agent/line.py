@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from tillbell_agent.shell.ports import PortError
-from tillbell_agent.world import Port
+from tillbell_agent.world import DuplexPort, Port
 
 PortT = TypeVar("PortT", bound=Port)
 
@@ -61,3 +61,41 @@ class Line(Generic[PortT]):
             return
         self.reopen_at = now + _REOPEN_S[min(self._tries, len(_REOPEN_S) - 1)]
         self._tries += 1
+
+
+class TalkLine(Line[DuplexPort]):
+    """One that is also written to: what the port does not take at once waits, and goes with the port.
+
+    ``write_trouble``: why the port cannot be written to; its owner is to ``lose`` it. Reading need not show it: a port may
+    take no octets and give none, for ever.
+    """
+
+    def __init__(self, open_port: Callable[[], DuplexPort]) -> None:
+        super().__init__(open_port)
+        self.write_trouble: str | None = None
+        self._unwritten = b""
+
+    @property
+    def wants_to_write(self) -> bool:
+        """Octets wait until the port takes more."""
+        return bool(self._unwritten)
+
+    @property
+    def takes_octets(self) -> bool:
+        return self.port is not None and self.write_trouble is None
+
+    def write(self, octets: bytes) -> None:
+        """As far as the port takes them, behind what waits. Only where it ``takes_octets``."""
+        self._unwritten += octets
+        if self.port is None or not self._unwritten:
+            return
+        try:
+            written = self.port.write(self._unwritten)
+        except PortError as error:
+            self.write_trouble, self._unwritten = f"cannot be written to: {error}", b""
+            return
+        self._unwritten = self._unwritten[written:]
+
+    def lose(self, why: str, now: float) -> None:
+        super().lose(why, now)
+        self.write_trouble, self._unwritten = None, b""

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from tillbell_agent.courier import Courier
 from tillbell_agent.database import StoreError
-from tillbell_agent.line import Line
+from tillbell_agent.line import Line, TalkLine
 from tillbell_agent.modem.conditions import NEXT_STEP, WAITS_FOR, Condition
 from tillbell_agent.modem.events import (
     Deaf,
@@ -65,7 +65,7 @@ class ModemLine:
     ) -> None:
         self.name = name
         self.path = path
-        self.line = Line(open_port)
+        self.line = TalkLine(open_port)
         self.courier = courier
         self.identity: Identified | None = None
         self._pin_book = pin_book
@@ -78,8 +78,6 @@ class ModemLine:
         self._told_not_ready = ""
         self._opened = False
         self._log = log
-        self._unwritten = b""
-        self._write_trouble: str | None = None
 
     @property
     def session(self) -> Session:
@@ -88,7 +86,7 @@ class ModemLine:
     @property
     def wants_to_write(self) -> bool:
         """Octets wait until the port takes more."""
-        return bool(self._unwritten)
+        return self.line.wants_to_write
 
     def facts(self, now: float) -> dict[str, Any]:
         """What ``status`` shows, in the types of JSON; no number that names the SIM but its last four digits."""
@@ -151,7 +149,7 @@ class ModemLine:
 
     def next_deadline(self) -> float | None:
         """Monotonic seconds; long ago where a port that refuses to be written to is to be closed."""
-        if self._write_trouble is not None:
+        if self.line.write_trouble is not None:
             return 0.0
         if self.line.port is not None:
             return self.session.next_deadline()
@@ -159,8 +157,8 @@ class ModemLine:
         return min((each for each in due if each is not None), default=None)
 
     def tick(self, now: float, moment: Moment) -> None:
-        if self._write_trouble is not None:
-            self._lose(self._write_trouble, now, moment)
+        if self.line.write_trouble is not None:
+            self._lose(self.line.write_trouble, now, moment)
         if self.line.due(now):
             self.open(now)
         if self._opened:  # also while its port is gone: what waits for it too long calls for help
@@ -171,18 +169,8 @@ class ModemLine:
 
     def flush(self) -> None:
         """Write what the session wants to say, as far as the port takes it. One that refuses is lost: see ``tick``."""
-        if self.line.port is None or self._write_trouble is not None:
-            return
-        self._unwritten += self.session.bytes_to_send()
-        if not self._unwritten:
-            return
-        try:
-            written = self.line.port.write(self._unwritten)
-        except PortError as error:
-            # Reading need not show it: a port may take no octets and give none, for ever.
-            self._write_trouble, self._unwritten = f"cannot be written to: {error}", b""
-            return
-        self._unwritten = self._unwritten[written:]
+        if self.line.takes_octets:
+            self.line.write(self.session.bytes_to_send())
 
     def close(self, now: float) -> None:
         self.courier.stop()
@@ -192,7 +180,6 @@ class ModemLine:
     def _lose(self, why: str, now: float, moment: Moment) -> None:
         self._log.warning("modem_closed", modem=self.name, why=why)
         self.line.lose(why, now)
-        self._unwritten, self._write_trouble = b"", None
         self._take(self.session.lost(now, why), now, moment)
 
     def _set_speed(self) -> None:

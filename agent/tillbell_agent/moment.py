@@ -1,7 +1,7 @@
 """A point in time as the agent needs it: Unix seconds where the clock can be trusted, and the shop's local day."""
 
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, tzinfo
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
 # The first second of the payload's time scale. A board without a clock battery starts far below it.
 EARLIEST_TRUSTED = 1_735_689_600
@@ -9,10 +9,14 @@ EARLIEST_TRUSTED = 1_735_689_600
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """``unix``: seconds as the system clock has them. ``local``: the same in the shop's zone."""
+    """``unix``: seconds as the system clock has them. ``local``: the same in the shop's zone.
+
+    ``is_known`` False: something was heard before this, and nobody knows when.
+    """
 
     unix: int
     local: datetime
+    is_known: bool = True
 
     @classmethod
     def at(cls, unix: float, zone: tzinfo) -> "Moment":
@@ -21,8 +25,23 @@ class Moment:
 
     @property
     def trusted(self) -> bool:
-        """False on a board whose clock was never set: its time is then told as unknown."""
+        """False on a board whose clock was never set, and where nobody knows when: the time is then told as unknown."""
+        return self.is_known and self.clock_is_set
+
+    @property
+    def clock_is_set(self) -> bool:
+        """The year can be told by it."""
         return self.unix >= EARLIEST_TRUSTED
+
+    def before(self, seconds: float) -> "Moment":
+        """So much earlier, by the same clock."""
+        earlier = timedelta(seconds=int(seconds))
+        local = (self.local.astimezone(UTC) - earlier).astimezone(self.local.tzinfo)
+        return replace(self, unix=self.unix - int(seconds), local=local)
+
+    def unknown(self) -> "Moment":
+        """At some time before."""
+        return replace(self, is_known=False)
 
     @property
     def day(self) -> date:

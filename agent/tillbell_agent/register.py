@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tillbell_agent import retention
+from tillbell_agent import bridge_rows, retention
+from tillbell_agent.bridge_rows import Mark
 from tillbell_agent.config import Config, RecipientConfig
 from tillbell_agent.database import (
     DamagedStoreError,
@@ -77,7 +78,6 @@ class Register:
     inbox: Inbox = field(init=False)
     wal_to_truncate: bool = False
     more_held: bool = True
-
     damaged: bool = False  # until ``repair``
     alarm: str | None = None  # what happened to the store, in words
 
@@ -130,9 +130,12 @@ class Register:
             f"from a copy, or damaged. The next sale is number {reserved + 1}"
         )
 
-    def hear(self, source: str, heard: TransactionCompleted, currency: str, now: Moment) -> Entry | None:
-        """Make a transaction durable with all its messages; None: this source has told it before."""
+    def hear(
+        self, source: str, heard: TransactionCompleted, currency: str, now: Moment, mark: Mark | None = None
+    ) -> Entry | None:
+        """Make a transaction durable with all its messages, and where it stands in a bridge's log; None: told before."""
         with self._transaction():
+            bridge_rows.put(self.connection, mark)
             if heard.fragment and self._is_rest_of_newest(source, heard.transaction, now):
                 return None
             entry = self.ledger.record(source, heard.key, heard.transaction, currency, now)
@@ -145,9 +148,12 @@ class Register:
             self.erase()
         return entry
 
-    def hear_settlement(self, source: str, heard: SettlementHeard, currency: str, now: Moment) -> bool:
-        """Keep a settlement; nobody is told. False: heard before."""
+    def hear_settlement(
+        self, source: str, heard: SettlementHeard, currency: str, now: Moment, mark: Mark | None = None
+    ) -> bool:
+        """Keep a settlement, and where it stands in a bridge's log; nobody is told. False: heard before."""
         with self._transaction():
+            bridge_rows.put(self.connection, mark)
             return self.ledger.record_settlement(source, heard.key, heard.settlement, currency, now)
 
     def write_to(self, recipient: RecipientConfig, text: str, message_class: str, now: Moment) -> int:

@@ -24,7 +24,7 @@ _NUMBERED = {
     "incoming": "id",
     "received": "id",
 }
-_KEYED = ("counter", "text_key", "day_total", "check_code", "heard")
+_KEYED = ("counter", "text_key", "day_total", "check_code", "heard", "bridge_log")
 _CHUNK = 256
 # Queries that may fail in one table before the rest of it is given up: a minute's work on a slow board.
 _MOST_FAILURES = 20_000

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
+from tillbell_agent.bridge_line import BridgeLine
 from tillbell_agent.database import DamagedStoreError, StoreError, store_error
 from tillbell_agent.line import Line
 from tillbell_agent.listening import Listener
@@ -43,19 +44,24 @@ class Control(Protocol):
     def watched(self) -> Sequence[Watched]: ...
 
 
+Worker = Listener | BridgeLine | ModemLine
+
+
 class Runner:
     """``stop`` may be called from a signal handler; ``run`` then finishes the open command and returns.
 
-    A receipt that is half heard is heard to its end as well: what the port has given nobody can ask for again.
+    A receipt that is half heard is heard to its end as well: what the port has given nobody can ask for again. A bridge
+    can be asked again, and holds nothing up.
     """
 
     def __init__(
-        self, listeners: Sequence[Listener], modems: Sequence[ModemLine], register: Register, control: Control,
-        clock: Clock, waiter: Waiter, log: Log, on_ready: Callable[[], None],
+        self, listeners: Sequence[Listener], bridges: Sequence[BridgeLine], modems: Sequence[ModemLine],
+        register: Register, control: Control, clock: Clock, waiter: Waiter, log: Log, on_ready: Callable[[], None],
     ) -> None:  # fmt: skip
         self._listeners = listeners
+        self._bridges = bridges
         self._modems = modems
-        self._workers: list[Listener | ModemLine] = [*listeners, *modems]
+        self._workers: list[Worker] = [*listeners, *bridges, *modems]
         self._register = register
         self._control = control
         self._clock = clock
@@ -114,6 +120,8 @@ class Runner:
             if self._recovered:
                 self._serve_modems(now)
             self._guarded(self._keep_store)
+        for bridge in self._bridges:
+            bridge.flush()
         for modem in self._modems:
             modem.flush()
         self._announce()
@@ -123,6 +131,8 @@ class Runner:
         now, moment = self._clock.monotonic(), self._clock.moment()
         for listener in self._listeners:
             listener.close(now, moment)
+        for bridge in self._bridges:
+            bridge.close(now)
         for modem in self._modems:
             self._guarded(partial(modem.close, now))
 
@@ -204,7 +214,7 @@ class Runner:
                     wanted.append(Watched(line.port, act, worker.wants_to_write))
         return wanted
 
-    def _readable(self, worker: Listener | ModemLine, line: Line[Any]) -> None:
+    def _readable(self, worker: Worker, line: Line[Any]) -> None:
         worker.readable(line, self._clock.monotonic(), self._clock.moment())
 
     def _timeout_s(self) -> float | None:
@@ -228,9 +238,10 @@ class Runner:
         return not open_commands and not any(listener.busy for listener in self._listeners)
 
     def _announce(self) -> None:
-        """Tell the service manager once, when every source is open."""
+        """Tell the service manager once, when every source's port is open, or its bridge's."""
+        heard: list[Worker] = [*self._listeners, *self._bridges]
         if self._on_ready is not None and all(
-            line.port is not None for listener in self._listeners for line in listener.lines
+            line.port is not None for worker in heard for line in worker.lines
         ):
             self._on_ready()
             self._on_ready = None

@@ -2,6 +2,7 @@
 
 import gc
 import sys
+import time
 
 from tillbell_bridge import console, hal, led
 from tillbell_bridge.config import Config, load
@@ -21,19 +22,28 @@ QUIET_US = 300_000
 HALF = 50  # per cent of memory: what an agent keeps waiting goes to flash, too
 CONFIRM_US = 60_000_000
 SHINE_US = 20_000
+_CTRL_C, _AFTER_CRASH_S = 3, 5
 JOURNAL_ROOM = 512 * 1024
-_MOST_RING, _LEAST_RING = 128 * 1024, 16 * 1024
 _PARTS = ("taps", "link", "flash", "light")
 
 
 class Bridge:
     """``board``: see ``hal``; ``cipher``: for the journal; ``root``: of the files; ``version``: of this firmware.
 
-    ``starts``: how often this board has started, this start included.
+    ``starts``: how often this board has started, this start included; ``memory``: for what is heard.
     """
 
     def __init__(  # type: ignore[no-untyped-def]
-        self, board, config: Config, config_word: str, cipher, root: str, slot: str, version: str, starts: int
+        self,
+        board,
+        config: Config,
+        config_word: str,
+        cipher,
+        root: str,
+        slot: str,
+        version: str,
+        starts: int,
+        memory: bytearray,
     ) -> None:
         self.wish = ""  # ``repl`` or ``reboot``, once somebody asked for it
         self._board, self._config, self._config_word = board, config, config_word
@@ -43,7 +53,7 @@ class Bridge:
         self._journal = Journal(root + "/journal", lambda iv: cipher(key, iv), board.random, JOURNAL_ROOM)
         log = int.from_bytes(board.random(4), "little")
         self._epochs = Epochs(root + "/epochs")
-        self._ring = _ring()
+        self._ring = Ring(memory)
         self.store = Store(self._ring, self._journal, log, self._boot & 0xFFFF, self._epochs)
         self._taps = _taps(board, config, self.store.add)
         self.store.when_asked(self._flush)
@@ -201,7 +211,7 @@ class Bridge:
         self._board.set_led(led.is_on(blinks, now))
 
 
-def main(root: str, slot: str) -> None:
+def main(root: str, slot: str, memory: bytearray) -> None:
     """Runs until somebody wants the REPL, or the board starts again."""
     config, word = load(root)
     if config is None:
@@ -219,9 +229,10 @@ def main(root: str, slot: str) -> None:
         board.leave()
         return
     try:
-        wish = run(board, config, word, root, slot, starts)
+        wish = run(board, config, word, root, slot, starts, memory)
     except Exception as error:  # noqa: BLE001 - whatever it is: it is kept, and the board starts again
         _note(root, error)
+        _wait_for_somebody()
         board.reset()
         return
     board.leave()
@@ -230,13 +241,14 @@ def main(root: str, slot: str) -> None:
 
 
 def run(  # type: ignore[no-untyped-def]
-    board, config: Config, word: str, root: str, slot: str, starts: int
+    board, config: Config, word: str, root: str, slot: str, starts: int, memory: bytearray
 ) -> str:
     """The wish with which somebody ended it."""
     from cryptolib import aes  # noqa: PLC0415 - CPython has none, and tests bring their own
 
     version = slots.version(root, slot)
-    bridge = Bridge(board, config, word, lambda key, iv: aes(key, 2, iv), root, slot, version, starts)
+    cipher = lambda key, iv: aes(key, 2, iv)  # noqa: E731
+    bridge = Bridge(board, config, word, cipher, root, slot, version, starts, memory)
     board.start_watchdog()
     while not bridge.wish:
         bridge.turn(board.ticks_us())
@@ -256,20 +268,6 @@ def _taps(board, config: Config, add):  # type: ignore[no-untyped-def]
     ]
 
 
-def _ring() -> Ring:
-    """Of half of what is free, so that collecting rubbish stays cheap; less where memory is in pieces."""
-    gc.collect()
-    free = gc.mem_free() if hasattr(gc, "mem_free") else 2 * _MOST_RING
-    room = max(_LEAST_RING, min(_MOST_RING, free // 2))
-    while True:
-        try:
-            return Ring(room)
-        except MemoryError:
-            if room <= _LEAST_RING:
-                raise
-            room = room * 3 // 4
-
-
 def next_start(root: str) -> int:
     """How often this board has started, this start included."""
     path = root + "/starts"
@@ -281,6 +279,15 @@ def next_start(root: str) -> int:
     return found
 
 
+def _wait_for_somebody() -> None:
+    """Ctrl-C leads to the REPL meanwhile; and a program that fails at once does not wear the flash out."""
+    import micropython  # noqa: PLC0415 - CPython has none
+
+    micropython.kbd_intr(_CTRL_C)
+    time.sleep(_AFTER_CRASH_S)
+    micropython.kbd_intr(-1)
+
+
 def _note(root: str, error: Exception) -> None:
     """What kind of error, and where; never what it says, which may be of what was heard."""
     where = ""
@@ -290,7 +297,8 @@ def _note(root: str, error: Exception) -> None:
         text = io.StringIO()
         sys.print_exception(error, text)
         where = " ".join([line.strip() for line in text.getvalue().split("\n")[1:-2]])
+    print("tillbell:", type(error).__name__, where)
     try:
         small_file.write(root + "/crash", (type(error).__name__ + " " + where)[:400].encode())
-    except OSError:
+    except (OSError, MemoryError):
         pass

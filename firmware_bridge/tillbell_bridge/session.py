@@ -48,7 +48,7 @@ class DeviceSession:
         self._greet_at = self._status_at = self._again_at = self._silent_at = self._obey_at = 0
         self._patience = FIRST_PATIENCE_US
         self._taken = self._sent = 0
-        self._heard_us = self._progress_us = 0
+        self._heard_us = 0
 
     @property
     def connected(self) -> bool:
@@ -66,8 +66,8 @@ class DeviceSession:
         """
         if self._mac is None:
             return now - oldest_us >= AWAY_US
-        if untaken_us is not None and now - max(untaken_us, self._progress_us) >= AWAY_US:
-            return True
+        if untaken_us is not None and now - untaken_us >= AWAY_US:
+            return True  # also where some go through: a line that is bad may be for long
         return now - max(oldest_us, self._heard_us) >= UNHEARD_US
 
     @property
@@ -183,7 +183,6 @@ class DeviceSession:
         self._patience, self._status_at = FIRST_PATIENCE_US, now
         self._obey_at, self._silent_at = now + OBEY_AGAIN_US, now + SILENCE_US
         self._taken = self._sent = max(taken, self._store.first - 1)
-        self._progress_us = now
         self._forget(ack.durable, now)
 
     def _acknowledged(self, taken: int, durable: int, now: int) -> None:
@@ -193,7 +192,6 @@ class DeviceSession:
             self._patience = FIRST_PATIENCE_US
             self._again_at = now + self._patience
             self._silent_at = now + SILENCE_US
-            self._progress_us = now
         self._forget(durable, now)
 
     def _forget(self, durable: int, now: int) -> None:

@@ -1,23 +1,34 @@
 """Runs the application of the slot that is chosen; of one that cannot even be imported, the other."""
 
+import gc
 import sys
 
 from tillbell_start import slots
+
+_MOST, _LEAST = 128 * 1024, 16 * 1024
 
 _APPLICATION = ("tillbell_bridge", "tillbell_protocol")
 
 
 def run(root: str) -> None:
     """Ends only where no slot can be run, or somebody at the console asks for the REPL."""
+    memory = _memory()
     chosen = slots.choose(root)
     while chosen is not None:
         begin = _application(root, chosen)
         if begin is not None:
-            begin(root, chosen)
+            begin(root, chosen, memory)
             return
         chosen = slots.give_up(root, chosen)
         if chosen is None or _path(root, chosen) in sys.path:
             return
+
+
+def _memory() -> bytearray:
+    """For what is heard: a quarter of what is free, in one piece, before a program leaves the rest in many."""
+    gc.collect()
+    free = gc.mem_free() if hasattr(gc, "mem_free") else 0
+    return bytearray(max(_LEAST, min(_MOST, free // 4)))
 
 
 def _path(root: str, slot: str) -> str:

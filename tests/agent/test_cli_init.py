@@ -68,6 +68,18 @@ def test_the_file_holds_no_secret_so_everybody_may_read_it_and_nothing_else_is_l
     assert [p.name for p in tmp_path.iterdir()] == ["shop.toml"]
 
 
+def test_a_bridge_is_a_table_of_its_own_and_the_terminals_port_a_channel_of_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, path = made(tmp_path, bridge="/dev/tillbell-c", port=None)
+    assert status == 0
+    assert f"Next: tillbell flash --config {path} --bridge tap, then tillbell check" in capsys.readouterr().out
+    config = load(path)
+    assert config.sources[0].port == "bridge:tap/1"
+    (bridge,) = config.bridges
+    assert (bridge.name, bridge.port, bridge.key_file) == ("tap", "/dev/tillbell-c", tmp_path / "tap.key")
+
+
 def test_optional_values_stay_out_but_a_comment_shows_how(tmp_path: Path) -> None:
     _, path = made(tmp_path)
     text = path.read_text(encoding="utf-8")
@@ -147,6 +159,7 @@ def test_the_dialogue_asks_again_after_a_bad_answer_and_offers_ports_by_number(
             "Asia/Shanghai",
             "",
             "",
+            "",
             "2",
             "",
             "",
@@ -177,7 +190,7 @@ def test_the_dialogue_asks_again_after_a_bad_answer_and_offers_ports_by_number(
     assert 'Did you mean "Asia/Shanghai"?' in out
     assert "no phone number" in out
     assert list(answers) == []
-    assert len(asked) == 15
+    assert len(asked) == 16
 
 
 def test_an_input_that_ends_writes_nothing(

@@ -392,6 +392,61 @@ def test_a_printer_has_one_line() -> None:
         parse(text, "c.toml")
 
 
+# A bridge.
+
+BRIDGED = CONTRACT.replace("/dev/serial/by-id/usb-printer", "bridge:tap/1") + (
+    '[[bridge]]\nname = "tap"\nport = "/dev/ttyACM0"\nkey_file = "tap.key"\n'
+)
+
+
+def test_a_terminal_may_be_heard_by_a_bridge() -> None:
+    config = parse(BRIDGED, "/etc/tillbell/c.toml", dialects=DIALECTS)
+    (bridge,), (source,) = config.bridges, config.sources
+    assert (bridge.name, bridge.port, bridge.baudrate) == ("tap", "/dev/ttyACM0", 115200)
+    assert bridge.key_file == Path("/etc/tillbell/tap.key")
+    assert (source.bridge, source.port, source.where) == ("tap", "bridge:tap/1", "bridge:tap/1")
+    assert source.octet_s == pytest.approx(10 / 9600)
+    assert parse(CONTRACT, "c.toml", dialects=DIALECTS).sources[0].bridge is None
+
+
+def test_both_lines_of_a_terminal_may_be_heard_by_one_bridge_whatever_the_order_of_its_channels() -> None:
+    both = 'port_terminal = "bridge:tap/2"\nport_till = "bridge:tap/1"'
+    text = BRIDGED.replace('"escpos"', '"hypercom"').replace('port = "bridge:tap/1"', both)
+    (source,) = parse(text, "c.toml", dialects=DIALECTS).sources
+    assert source.bridge == "tap"
+    assert source.taps == ((Line.TILL, "bridge:tap/1"), (Line.TERMINAL, "bridge:tap/2"))
+
+
+SECOND = '[[source]]\nname = "second"\ndialect = "escpos"\nport = "%s"\n'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("bridge:tap/1", "bridge:tab/1", 'no bridge is named "tab". Did you mean "tap"?'),
+        ("bridge:tap/1", "bridge:tap/3", 'channels 1 and 2, not "3". Write bridge:tap/1'),
+        ("bridge:tap/1", "bridge:tap", 'channels 1 and 2, not "". Write bridge:tap/1'),
+        ('[[bridge]]\nname = "tap"\nport = "/dev/ttyACM0"\nkey_file = "tap.key"\n', "", "There is no [[bridge]]. Add one"),
+        ('key_file = "tap.key"\n', "", 'lacks the key "key_file"'),
+        ("/dev/ttyACM0", "/dev/ttyUSB2", "uses already"),
+        ("/dev/ttyUSB2", "bridge:tap/2", "Name a serial port"),
+        ("[[bridge]]", SECOND % "bridge:tap/1" + "[[bridge]]", 'source "printer" uses already'),
+    ],
+)  # fmt: skip
+def test_a_bridge_that_makes_no_sense_is_named(old: str, new: str, words: str) -> None:
+    assert BRIDGED.count(old) == 1
+    found = problems(BRIDGED.replace(old, new))
+    assert any(words in message for _, message in found), found
+
+
+def test_two_lines_of_one_terminal_come_through_one_bridge() -> None:
+    both = 'port_terminal = "bridge:tap/2"\nport_till = "/dev/till"'
+    text = BRIDGED.replace('"escpos"', '"hypercom"').replace('port = "bridge:tap/1"', both)
+    ((at, message),) = problems(text)
+    assert "not of one bridge" in message
+    assert at == line("port_till", text)
+
+
 # A specification of fields, whose file stands beside the configuration.
 SPEC = """
 approved = ["00"]

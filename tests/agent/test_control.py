@@ -172,7 +172,7 @@ def verbs(tmp_path_factory: pytest.TempPathFactory) -> Verbs:
     till = Till(tmp_path_factory.mktemp("verbs") / "state", ("owner", "hq"))
     till.hear()
     town = Town(till)
-    return Verbs(till.config, [town.listener], [town.modem], till.register, till.guard, SimClock())
+    return Verbs(till.config, [town.listener], [], [town.modem], till.register, till.guard, SimClock())
 
 
 def test_status_tells_of_lines_modems_recipients_and_store(verbs: Verbs) -> None:
@@ -198,7 +198,7 @@ def test_no_answer_grows_with_what_is_stored(tmp_path: Path) -> None:
     """A long listing would hold up the lines: who wants one reads the store."""
     till = Till(tmp_path / "state", ("owner", "hq"))
     town = Town(till)
-    verbs = Verbs(till.config, [town.listener], [town.modem], till.register, till.guard, SimClock())
+    verbs = Verbs(till.config, [town.listener], [], [town.modem], till.register, till.guard, SimClock())
     lengths = []
     for reference in ("000001", "000002"):
         till.hear(reference=reference)
@@ -212,7 +212,7 @@ def test_a_store_that_cannot_be_read_is_an_answer_and_its_damage_is_known_to_the
 ) -> None:
     till = Till(tmp_path / "state", ("owner",))
     town = Town(till)
-    verbs = Verbs(till.config, [town.listener], [town.modem], till.register, till.guard, SimClock())
+    verbs = Verbs(till.config, [town.listener], [], [town.modem], till.register, till.guard, SimClock())
 
     class Broken:
         def execute(self, *_: object) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tillbell_agent import database
+from tillbell_agent import bridge_rows, database
+from tillbell_agent.bridge_rows import Mark
 from tillbell_agent.database import StoreError, open_database, open_for_reading, transaction, truncate_wal
 from tillbell_agent.outbox import Outbox
 
@@ -191,3 +192,18 @@ def test_a_store_of_the_first_version_comes_through_with_all_it_holds(state: Pat
     assert connection.execute("SELECT count(*) FROM heard").fetchone() == (1,)
     assert connection.execute("SELECT tpdu FROM incoming").fetchone() == (b"\x04",)
     assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_store_from_before_the_bridges_gets_an_empty_table_for_their_logs(state: Path) -> None:
+    first = sqlite3.connect(state / "tillbell.db", isolation_level=None)
+    for version, script in enumerate(database.MIGRATIONS[:4], 1):
+        first.executescript(f"{script};PRAGMA user_version={version}")
+    first.execute("INSERT INTO counter VALUES ('seq', 41)")
+    first.close()
+    connection = open_database(state)
+    assert bridge_rows.read(connection) == {}
+    mark = Mark("e661", "e661/00000001", "printer", 7, 9, 1, begins=True)
+    bridge_rows.save(connection, [mark])
+    connection.close()
+    assert bridge_rows.read(open_database(state)) == {(mark.log, "printer"): mark}
+    assert database.recall(open_database(state), "seq") == 41

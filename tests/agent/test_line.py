@@ -258,7 +258,7 @@ def _with_power(town: Town, switch: Switch, settings: dict[str, bool]) -> ModemL
     log = Log(town.said)
     modem = ModemLine("sim1", "/dev/nowhere", town._open_modem, town.courier, log, lambda: None, power=switch)
     town.runner = Runner(
-        [town.listener], [modem], town.till.register, NoControl(), town.clock, town, log, town._on_ready
+        [town.listener], [], [modem], town.till.register, NoControl(), town.clock, town, log, town._on_ready
     )
     town.runner.start()
     return modem

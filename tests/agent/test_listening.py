@@ -155,14 +155,14 @@ def test_receipts_that_are_never_understood_are_a_suspicion_until_one_is(
 
     for number in range(4):
         hear(f"幸福超市\n应收 {number}\n")
-    assert listener.suspicion is None
+    assert listener.telling.suspicion is None
     hear("幸福超市\n应收 5\n")
-    assert listener.suspicion is not None
-    assert "encoding" in listener.suspicion
+    assert listener.telling.suspicion is not None
+    assert "encoding" in listener.telling.suspicion
     hear("幸福超市\n应收 6\n")
     assert said.getvalue().count("source_suspicious") == 1
     hear("MARKET\nTOTAL 14.25\n")
-    assert listener.suspicion is None
+    assert listener.telling.suspicion is None
     listener.close(0.0, moment(0.0))
 
 
@@ -210,8 +210,8 @@ def test_what_needs_no_disk_pushes_no_sale_out_while_the_disk_refuses(
             *[Desynced(1, "noise"), Ignored("order ticket")] * 1000,
         ]
         listener.tick(0.1 * number, moment())
-    assert (listener.pending, listener.counts["lost"]) == (2, 0)
-    assert (listener.counts["skipped_octets"], listener.counts["ignored"]) == (2000, 2000)
+    assert (listener.telling.pending, listener.telling.counts["lost"]) == (2, 0)
+    assert (listener.telling.counts["skipped_octets"], listener.telling.counts["ignored"]) == (2000, 2000)
     till.register.connection.execute("DROP TRIGGER full")
     listener.tick(5.0, moment())
     assert [entry.transaction.amount_minor for entry in till.register.ledger.recent(9)] == [101, 100]
@@ -223,15 +223,15 @@ def test_a_line_on_which_everything_is_ignored_is_a_suspicion_that_names_why(
     _, dialect, listener, said = scripted
     dialect.says = [Ignored("order ticket")] * 29
     listener.tick(0.0, moment())
-    assert listener.suspicion is None
+    assert listener.telling.suspicion is None
     dialect.says = [Ignored("order ticket")] * 2
     listener.tick(0.0, moment())
-    assert listener.suspicion is not None
-    assert "31 receipts in a row that are no sale, the last one because: order ticket" in listener.suspicion
+    assert listener.telling.suspicion is not None
+    assert "31 receipts in a row that are no sale, the last one because: order ticket" in listener.telling.suspicion
     assert said.getvalue().count("source_suspicious") == 1
     dialect.says = [sale()]
     listener.tick(0.0, moment())
-    assert listener.suspicion is None
+    assert listener.telling.suspicion is None
 
 
 def test_what_the_disk_did_not_take_before_the_end_is_said_to_be_lost(cable: Cable, tmp_path: Path) -> None:
@@ -247,10 +247,10 @@ def test_what_the_disk_did_not_take_before_the_end_is_said_to_be_lost(cable: Cab
     )
     os.write(cable.near, b"\x1b@MARKET\nTOTAL 14.25\n\x1dV\x00")
     listener.readable(listener.lines[0], 0.0, moment(0.0))
-    assert listener.pending == 1
+    assert listener.telling.pending == 1
     listener.close(0.0, moment(0.0))
     assert "event_lost source=printer number=1" in said.getvalue()
-    assert listener.counts["lost"] == 1
+    assert listener.telling.counts["lost"] == 1
 
 
 class Plugs:

@@ -211,7 +211,7 @@ def test_sales_wait_in_memory_for_a_disk_that_refuses_and_are_told_in_order_with
             town.prints(slip(f"{place + 1}.00", f"{place:06d}"), place * 10)
         town.live(300)
         assert disk["refused"] > 20, "it was tried again and again"
-        assert town.listener.pending == 5
+        assert town.listener.telling.pending == 5
         assert len(town.log_lines("store_refused")) <= 2, "and told once"
     began = town.clock.now
     assert town.live(60, lambda: set(states(till)) == {"delivered"} and len(states(till)) == 10)
@@ -231,12 +231,12 @@ def test_sales_wait_in_memory_for_a_disk_that_refuses_and_are_told_in_order_with
 def test_memory_for_a_refusing_disk_has_an_end_and_what_goes_beyond_is_counted(
     town: Town, till: Till, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tillbell_agent.listening._MOST_PENDING", 3)
+    monkeypatch.setattr("tillbell_agent.telling._MOST_PENDING", 3)
     with broken_disk(till):
         for place in range(5):
             town.prints(slip(f"{place + 1}.00", f"{place:06d}"), place)
         town.live(30)
-        assert (town.listener.pending, town.listener.counts["lost"]) == (3, 2)
+        assert (town.listener.telling.pending, town.listener.telling.counts["lost"]) == (3, 2)
         assert len(town.log_lines("event_lost")) == 2
 
 

@@ -128,7 +128,7 @@ class Town:
         book = PinBook(lambda: register.connection, "sim1", 0)
         self.modem = ModemLine("sim1", "/dev/nowhere-modem", self._open_modem, self.courier, log, book)
         self.runner = Runner(
-            [self.listener], [self.modem], register, NoControl(), self.clock, self, log, self._on_ready
+            [self.listener], [], [self.modem], register, NoControl(), self.clock, self, log, self._on_ready
         )
         self.runner.start()
 

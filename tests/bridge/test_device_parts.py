@@ -33,7 +33,7 @@ from tillbell_start import slots, small_file
 def test_a_ring_gives_back_what_it_took_for_as_long_as_it_is_not_forgotten(
     room: int, steps: list[bytes | int]
 ) -> None:
-    ring, model, first = Ring(room), deque[bytes](), 1
+    ring, model, first = Ring(bytearray(room)), deque[bytes](), 1
     for step in steps:
         if isinstance(step, int):
             ring.forget(first + step - 1)
@@ -43,7 +43,9 @@ def test_a_ring_gives_back_what_it_took_for_as_long_as_it_is_not_forgotten(
         elif ring.add(step):
             model.append(step)
         else:
-            assert sum(len(each) + 1 for each in model) + len(step) + 1 > room or len(model) >= room // 24
+            octets = sum(len(each) + 1 for each in model) + len(step) + 1
+            assert octets > ring.room or len(model) >= room // 28
+            assert ring.room >= room * 6 // 7
         assert (ring.first, ring.newest, ring.held) == (first, first + len(model) - 1, len(model))
         assert [ring.read(first + at) for at in range(len(model))] == list(model)
         assert ring.used == sum(len(each) + 1 for each in model)
@@ -65,7 +67,7 @@ class Board:
             str(self.folder / "journal"), lambda iv: Mirror(b"k", iv), lambda n: bytes([self.starts] * n),
             self.journal_room,
         )  # fmt: skip
-        self.ring, self.journal = Ring(4096), journal
+        self.ring, self.journal = Ring(bytearray(4096)), journal
         self.store = Store(self.ring, journal, self.starts, self.starts, Epochs(None))
 
     def hear(self, octets: bytes) -> bool:

@@ -33,7 +33,8 @@ class Disconnected:
 class Chunk:
     """What one tap heard without a pause, told once, in order. Say ``durable(log, seq)`` when nothing of it can be lost.
 
-    ``at``: the agent's monotonic seconds at its first octet; None: of an earlier start of the bridge, or not known yet.
+    ``ticks_us``: at its first octet, microseconds since the start of the bridge in which it was heard; ``at``: the same by
+    the agent's monotonic seconds; None: of an earlier start, or the clocks could not be compared.
     ``gap``: octets of this line before these are missing; ``overrun``, ``framing``: as the bridge's UART saw.
     """
 
@@ -41,6 +42,7 @@ class Chunk:
     seq: int
     line: Line
     octets: bytes
+    ticks_us: int
     at: float | None
     gap: bool
     overrun: bool
@@ -57,6 +59,21 @@ class ChunksLost:
 
 
 @dataclass(frozen=True, slots=True)
+class Quiet:
+    """All that the bridge heard up to these ticks, of its present start, has been told."""
+
+    log: str
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogEnded:
+    """An earlier start's log, of which all has been told: the next one follows once that is durable."""
+
+    log: str
+
+
+@dataclass(frozen=True, slots=True)
 class Counters:
     """The bridge's own, by name."""
 
@@ -70,4 +87,4 @@ class EpochsTold:
     epochs: Mapping[tuple[bytes, int], int]
 
 
-BridgeEvent = Connected | Disconnected | Chunk | ChunksLost | Counters | EpochsTold
+BridgeEvent = Connected | Disconnected | Chunk | ChunksLost | Quiet | LogEnded | Counters | EpochsTold

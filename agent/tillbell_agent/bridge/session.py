@@ -5,9 +5,9 @@ somebody recorded ends nothing: a session begins with the first frame that only 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from tillbell_agent.bridge.clocks import Clocks
+from tillbell_agent.bridge.clocks import PATIENCE_S, Clocks
 from tillbell_agent.bridge.events import (
     BridgeEvent,
     Chunk,
@@ -16,6 +16,8 @@ from tillbell_agent.bridge.events import (
     Counters,
     Disconnected,
     EpochsTold,
+    LogEnded,
+    Quiet,
 )
 from tillbell_agent.pos.dialect import Line
 from tillbell_protocol.link import messages as m
@@ -25,6 +27,8 @@ from tillbell_protocol.link.mac import Mac, session_key
 ASK_FIRST_S, ASK_LAST_S = 1.0, 8.0  # for a HELLO, or for an epoch: twice as long each time
 # Acknowledgements that come at once are one: a burst of chunks is answered a few times, not for each.
 ACK_AFTER_S = 0.02
+# Of a log that is over nothing else will ask for the last one, and the next log waits for it.
+ACK_AGAIN_S = 1.0
 NAK_AGAIN_S = 0.5
 _LINES = (Line.TERMINAL, Line.TILL)
 _MOST_WAITING = 64 * MAX_FRAME  # octets for a port that takes none
@@ -67,6 +71,11 @@ class BridgeSession:
         self._peer: _Peer | None = None
         self._offered: _Peer | None = None
         self._clocks = Clocks(now)
+        self._awaited_us: int | None = None
+        # Chunks of a session whose clocks were not compared yet: told once they have their time, or so much later.
+        self._untimed: list[Chunk | ChunksLost] = []
+        self._untimed_until = now
+        self._log_ended = False
         self._ask_at, self._ask_again_s = now, ASK_FIRST_S
         self._ack_at: float | None = None
         self._nak_until = now
@@ -90,7 +99,8 @@ class BridgeSession:
     def next_deadline(self) -> float:
         if self._peer is None:
             return self._ask_at
-        due = [self._clocks.compare_at]
+        due = [self._question_at(self._peer)]
+        due += [self._untimed_until] if self._untimed else []
         due += [self._ack_at] if self._ack_at is not None else []
         due += [self._epochs_at] if self._epochs else []
         return min(due)
@@ -103,6 +113,11 @@ class BridgeSession:
         kept.durable = max(seq, kept.durable)
         if self._peer is not None and self._peer.log == log:
             self._ack_soon(now)
+
+    def await_silence(self, ticks_us: int | None) -> None:
+        """Somebody waits for the bridge to have been silent up to these ticks of its present start: ``Quiet`` is asked for
+        then, and again until it says so. None: nobody does."""
+        self._awaited_us = ticks_us
 
     def put_epoch(self, binding: bytes, direction: int, epoch: int, now: float) -> None:
         """Keep the highest epoch begun there, too: said until ``EpochsTold`` shows it, or that there is no room."""
@@ -141,19 +156,24 @@ class BridgeSession:
             self._ask_for_hello(now)
             return []
         if self._ack_at is not None and now >= self._ack_at:
-            self._ack_at = None
+            self._ack_at = now + ACK_AGAIN_S if self._log_ended else None
             kept = self._logs[self._peer.log]
             self._write(m.ACK, m.encode_ack(kept.taken, kept.durable))
         if self._epochs and now >= self._epochs_at:
             self._epochs_at = now + ASK_FIRST_S
             (binding, direction), epoch = next(iter(self._epochs.items()))
             self._write(m.EPOCH_PUT, m.encode_epochs([(binding, direction, epoch)]))
-        if now < self._clocks.compare_at:
-            return []
-        if self._clocks.unanswered:
-            return self._end(now, "the bridge does not answer")
+        told = self._timed() if self._untimed and now >= self._untimed_until else []
+        if now < self._question_at(self._peer):
+            return told
+        if self._clocks.unanswered(now):
+            return told + self._end(now, "the bridge does not answer")
         self._write(m.TIME, m.encode_numbers(self._clocks.question(now)))
-        return []
+        return told
+
+    def _question_at(self, peer: _Peer) -> float:
+        kept = self._logs[peer.log]
+        return self._clocks.due(self._awaited_us, owes=kept.durable < kept.taken)
 
     def _ask_for_hello(self, now: float) -> None:
         if now >= self._ask_at and len(self._out) < _MOST_WAITING:
@@ -194,6 +214,8 @@ class BridgeSession:
         hello, before = peer.hello, self._logs.get(peer.log, _Log(0, 0))
         self._peer = peer
         self._clocks = Clocks(now)
+        self._awaited_us, self._log_ended = None, False
+        self._untimed_until = now + PATIENCE_S
         self._ack_at, self._ask_again_s = None, ASK_FIRST_S
         cause = m.RESET_CAUSES[hello.cause]
         events: list[BridgeEvent] = [
@@ -207,46 +229,71 @@ class BridgeSession:
     def _take(self, frame: Frame, peer: _Peer, now: float) -> list[BridgeEvent]:
         match frame.kind:
             case m.DATA:
-                return self._chunk(frame, peer, now)
+                return self._data(frame, peer, now)
             case m.STATUS:
                 return [Counters(m.decode_status(frame.payload))]
             case m.TIME_REPLY:
-                asked_us, ticks_us = m.decode_numbers(frame.payload, 2)
+                asked_us, ticks_us, newest = m.decode_numbers(frame.payload, 3)
                 self._clocks.answer(asked_us, ticks_us, now)
-                return []
+                return self._timed() + self._told_all(frame.boot, ticks_us, newest, peer)
             case m.EPOCHS:
                 return [self._epochs_told(m.decode_epochs(frame.payload))]
         raise m.MessageError("unknown kind")
 
-    def _chunk(self, frame: Frame, peer: _Peer, now: float) -> list[BridgeEvent]:
+    def _data(self, frame: Frame, peer: _Peer, now: float) -> list[BridgeEvent]:
+        """Within a session taken once and in order. Of a log that is over, HELLO has said which chunk is the last."""
         kept = self._logs[peer.log]
-        if frame.seq <= kept.taken:
-            self._ack_soon(now)  # it did not hear the last one
-            return []
         if frame.seq > kept.taken + 1:
             if now >= self._nak_until:
                 self._nak_until = now + NAK_AGAIN_S
                 self._write(m.NAK, m.encode_numbers(kept.taken + 1))
             return []
+        self._ack_soon(now)  # also of what was taken: it did not hear the last one
+        if frame.seq <= kept.taken:
+            return []
         kept.taken += 1
-        self._ack_soon(now)
+        told = self._chunk(frame, peer)
+        if frame.boot != peer.boot:
+            return [told, *self._told_all(frame.boot, 0, peer.hello.newest, peer)]
+        if self._clocks.compared:
+            return [told]
+        self._untimed.append(told)
+        return []
+
+    def _chunk(self, frame: Frame, peer: _Peer) -> Chunk | ChunksLost:
         try:
             data = m.Data.decode(frame.payload)
         except m.MessageError:  # a genuine one that makes no sense would be the same again
             self._bad_frames += 1
-            return [ChunksLost(peer.log, 1, frame.seq)]
+            return ChunksLost(peer.log, 1, frame.seq)
+        return Chunk(
+            peer.log,
+            frame.seq,
+            _LINES[data.channel],
+            data.octets,
+            data.ticks_us,
+            self._clocks.ours(data.ticks_us) if frame.boot == peer.boot else None,
+            gap=bool(data.flags & m.GAP),
+            overrun=bool(data.flags & m.OVERRUN),
+            framing=bool(data.flags & m.FRAMING),
+        )
+
+    def _timed(self) -> list[BridgeEvent]:
+        """The chunks that waited for their time; without one where nothing was compared."""
+        waited, self._untimed = self._untimed, []
         return [
-            Chunk(
-                peer.log,
-                frame.seq,
-                _LINES[data.channel],
-                data.octets,
-                self._clocks.ours(data.ticks_us) if frame.boot == peer.boot else None,
-                gap=bool(data.flags & m.GAP),
-                overrun=bool(data.flags & m.OVERRUN),
-                framing=bool(data.flags & m.FRAMING),
-            )
+            replace(each, at=self._clocks.ours(each.ticks_us)) if isinstance(each, Chunk) else each
+            for each in waited
         ]
+
+    def _told_all(self, boot: int, ticks_us: int, newest: int, peer: _Peer) -> list[BridgeEvent]:
+        """What follows where nothing up to ``newest`` is missing."""
+        if newest > self._logs[peer.log].taken:
+            return []
+        if boot == peer.boot:
+            return [Quiet(peer.log, ticks_us)]
+        before, self._log_ended = self._log_ended, True
+        return [] if before else [LogEnded(peer.log)]
 
     def _epochs_told(self, rows: list[tuple[bytes, int, int]]) -> EpochsTold:
         told = {(binding, direction): epoch for binding, direction, epoch in rows}
@@ -264,7 +311,7 @@ class BridgeSession:
         if self._peer is None:
             return []
         self._peer, self._ack_at, self._ask_at = None, None, now
-        return [Disconnected(why)]
+        return [*self._timed(), Disconnected(why)]
 
     def _write(self, kind: int, payload: bytes = b"") -> None:
         if self._peer is not None and len(self._out) < _MOST_WAITING:

@@ -37,9 +37,11 @@ VERBS = {
     "pdu": "explain an SMS TPDU",
     "capture": "record a terminal's line for support, without card numbers",
     "replay": "what a dialect makes of a recorded line",
+    "flash": "put the firmware onto a bridge's board, and set it up",
     "receipt-lab": "how recorded receipts are read, line by line",
     "sim pos": "a simulated terminal and till",
     "sim modem": "a simulated GSM modem with its network",
+    "sim board": "a simulated board for a firmware bridge",
 }
 _HELP = frozenset({"-h", "--help", "help"})
 

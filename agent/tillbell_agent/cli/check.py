@@ -12,9 +12,11 @@ from pathlib import Path
 
 from tillbell_agent.cli.common import add_config, add_json, print_json
 from tillbell_agent.cli.errors import OK, USAGE
-from tillbell_agent.config import Config, ConfigError, load
+from tillbell_agent.config import BridgeConfig, Config, ConfigError, load
 from tillbell_agent.notify.text import TextContext, render
-from tillbell_agent.shell.pin_file import PinFileError, read_pin
+from tillbell_agent.shell.files import SecretFileError
+from tillbell_agent.shell.key_file import read_link_key
+from tillbell_agent.shell.pin_file import read_pin
 from tillbell_agent.shell.service import become_owner
 from tillbell_protocol.event import Kind, Transaction
 from tillbell_protocol.pan import TruncatedPan
@@ -77,8 +79,17 @@ def examine(path: Path) -> Iterator[Finding]:
         if not count:
             yield Finding("warn", "configuration", f"there is no [[{word}]]: {_WITHOUT[word]}. Add one")
     yield from (
-        port_finding("source", source.name, port) for source in config.sources for _, port in source.taps
+        port_finding("source", source.name, port)
+        for source in config.sources
+        if source.bridge is None
+        for _, port in source.taps
     )
+    for bridge in config.bridges:
+        yield port_finding("bridge", bridge.name, bridge.port)
+        yield key_finding(bridge)
+        if not any(source.bridge == bridge.name for source in config.sources):
+            why = f'no [[source]] listens to it. Name it as port = "bridge:{bridge.name}/1"'
+            yield Finding("warn", f'bridge "{bridge.name}"', why)
     yield from (port_finding("modem", modem.name, modem.port) for modem in config.modems)
     yield from (pin_finding(modem.pin_file) for modem in config.modems if modem.pin_file)
     yield from text_findings(config)
@@ -112,9 +123,18 @@ def pin_finding(path: Path) -> Finding:
     """A PIN's file must exist, be its owner's alone, and hold a PIN; the PIN itself is never shown."""
     try:
         read_pin(path)
-    except PinFileError as error:
+    except SecretFileError as error:
         return Finding("fail", "pin_file", str(error))
     return Finding("ok", "pin_file", str(path))
+
+
+def key_finding(bridge: BridgeConfig) -> Finding:
+    """The file of a link's key must exist, be its owner's alone, and hold a key; the key itself is never shown."""
+    try:
+        read_link_key(bridge.key_file)
+    except SecretFileError as error:
+        return Finding("fail", "key_file", str(error))
+    return Finding("ok", "key_file", str(bridge.key_file))
 
 
 def state_finding(state_dir: Path) -> Finding:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tillbell_agent import doctor, store_health
-from tillbell_agent.cli.check import pin_finding
+from tillbell_agent.cli.check import key_finding, pin_finding
 from tillbell_agent.cli.common import add_config, add_json, print_json
 from tillbell_agent.config import Config, ConfigError, load
 from tillbell_agent.finding import FAIL, OK, WARN, Check
@@ -65,7 +65,8 @@ def gather(path: Path) -> doctor.Evidence:
     now = Clock(config.device.timezone).moment()
     status, trouble, absent = _ask(config.state_dir)
     lock = str(config.state_dir / _LOCK)
-    ports = [port for source in config.sources for _, port in source.taps]
+    ports = [port for source in config.sources if source.bridge is None for _, port in source.taps]
+    ports += [bridge.port for bridge in config.bridges]
     ports += [modem.port for modem in config.modems]
     paths = [port for port in ports if "://" not in port]
     holders = who_holds([*paths, lock])
@@ -86,6 +87,7 @@ def gather(path: Path) -> doctor.Evidence:
         guard_alarm=_guard_alarm(config.guard_path, store) if readable else None,
         guard_readable=readable,
         pin_troubles=_pin_troubles(config),
+        key_troubles=_key_troubles(config),
     )
 
 
@@ -130,4 +132,9 @@ def _guard_alarm(path: Path, store: store_health.StoreHealth) -> str | None:
 
 def _pin_troubles(config: Config) -> dict[str, str]:
     found = {each.name: pin_finding(each.pin_file) for each in config.modems if each.pin_file is not None}
+    return {name: finding.message for name, finding in found.items() if finding.level != "ok"}
+
+
+def _key_troubles(config: Config) -> dict[str, str]:
+    found = {each.name: key_finding(each) for each in config.bridges}
     return {name: finding.message for name, finding in found.items() if finding.level != "ok"}

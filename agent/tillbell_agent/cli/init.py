@@ -65,7 +65,13 @@ QUESTIONS = (
     Question(
         "currency", "Currency, ISO 4217", lambda answers: "CNY" if answers["language"] == "zh" else None
     ),
-    Question("port", "Port of the terminal or its printer line", port=True),
+    Question("bridge", "Port of a firmware bridge, where one hears the terminal", optional=True, port=True),
+    Question(
+        "port",
+        "Port of the terminal or its printer line",
+        lambda answers: "bridge:tap/1" if answers["bridge"] else None,
+        port=True,
+    ),
     Question("baudrate", "Speed of that line", _fixed("9600")),
     Question(
         "encoding",
@@ -112,7 +118,8 @@ def run(args: argparse.Namespace) -> int:
         raise CliError(
             f"{args.output} cannot be written: {error.strerror}. Choose another --output"
         ) from error
-    print(f"wrote {args.output}. Next: tillbell check --config {args.output}")
+    flash = f"tillbell flash --config {args.output} --bridge tap, then " if answers["bridge"] else ""
+    print(f"wrote {args.output}. Next: {flash}tillbell check --config {args.output}")
     return OK
 
 
@@ -146,7 +153,8 @@ def configuration(answers: dict[str, str]) -> str:
         if answers["baudrate"].isascii() and answers["baudrate"].isdigit()
         else quoted["baudrate"]
     )
-    return (_HEAD + short + _LINES + headquarters).format_map({**quoted, "baudrate": baudrate})
+    bridge = _BRIDGE if answers["bridge"] else ""
+    return (_HEAD + short + _LINES + bridge + _REST + headquarters).format_map({**quoted, "baudrate": baudrate})
 
 
 def ports() -> list[str]:
@@ -197,6 +205,7 @@ _STAND_INS = {
     "timezone": "UTC",
     "language": "en",
     "currency": "EUR",
+    "bridge": "",
     "port": "/dev/tillbell-terminal",
     "baudrate": "9600",
     "encoding": "utf-8",
@@ -243,7 +252,16 @@ encoding = {encoding}
 # Words of this shop's receipts that the program does not know yet:
 # [source.labels]
 # total = ["应付"]
-
+"""
+_BRIDGE = """
+# The board that hears the terminal's line; its two channels are the ports bridge:tap/1 and bridge:tap/2.
+[[bridge]]
+name = "tap"
+port = {bridge}
+# Made by tillbell flash, which gives it to the board too. Whoever has it can speak as the bridge.
+key_file = "tap.key"
+"""
+_REST = """
 [[modem]]
 name = "sim1"
 port = {modem}

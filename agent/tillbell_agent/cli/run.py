@@ -12,14 +12,16 @@ from typing import Any
 from tillbell_agent.assembly import Agent, Pin, assemble, open_store
 from tillbell_agent.cli.common import add_config, device_key, own_state, read_config
 from tillbell_agent.cli.errors import OK, USAGE, CliError
-from tillbell_agent.config import Config, ModemConfig, SourceConfig
+from tillbell_agent.config import BridgeConfig, Config, ModemConfig, SourceConfig
 from tillbell_agent.database import StoreError, store_error
 from tillbell_agent.modem.profile import Profile
 from tillbell_agent.shell.clock import Clock
 from tillbell_agent.shell.control import ControlServer
+from tillbell_agent.shell.files import SecretFileError
 from tillbell_agent.shell.host import identify
+from tillbell_agent.shell.key_file import read_link_key
 from tillbell_agent.shell.log import Log
-from tillbell_agent.shell.pin_file import PinFileError, read_pin
+from tillbell_agent.shell.pin_file import read_pin
 from tillbell_agent.shell.ports import LineSettings, ListenPort, TalkPort
 from tillbell_agent.shell.power import PowerCommand
 from tillbell_agent.shell.profiles import load_profiles
@@ -101,8 +103,18 @@ class _RealWorld:
             return None
         try:
             return Pin(read_pin(modem.pin_file), modem.pin_file.stat().st_mtime_ns)
-        except PinFileError as error:
+        except SecretFileError as error:
             raise CliError(f"cannot use the PIN of modem {modem.name}: {error}", USAGE) from error
+
+    def open_bridge(self, bridge: BridgeConfig) -> TalkPort:
+        return TalkPort(LineSettings(bridge.port, bridge.baudrate))
+
+    def link_key(self, bridge: BridgeConfig) -> bytes:
+        """From the bridge's own file. Raises CliError where that gives none."""
+        try:
+            return read_link_key(bridge.key_file)
+        except SecretFileError as error:
+            raise CliError(f"cannot use the key of bridge {bridge.name}: {error}", USAGE) from error
 
     def power(self, modem: ModemConfig) -> PowerCommand | None:
         return PowerCommand(modem.name, modem.power_command) if modem.power_command else None

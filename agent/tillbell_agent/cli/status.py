@@ -56,10 +56,15 @@ def _is_well(status: dict[str, Any]) -> bool:
         and all(
             source["open"] and not source["lost"] and not source["suspicion"] for source in status["sources"]
         )
+        and all(_bridge_is_well(bridge) for bridge in status.get("bridges", ()))
         and all(_modem_is_well(modem) for modem in status["modems"])
         and not status["alarms"]
         and not any(recipient.get("held_because") for recipient in status["recipients"])
     )
+
+
+def _bridge_is_well(bridge: dict[str, Any]) -> bool:
+    return bridge["connected"] and not any(bridge[name] for name in ("lost", "overruns", "store_trouble"))
 
 
 def _modem_is_well(modem: dict[str, Any]) -> bool:
@@ -73,6 +78,7 @@ def _lines(status: dict[str, Any]) -> list[str]:
         lines = [f"{status['device']}: running for {span(status['uptime_s'])}, tillbell {status['version']}"]
         lines += [f"ALARM {alarm}" for alarm in status["alarms"]]
         lines += [_source(source) for source in status["sources"]]
+        lines += [_bridge(bridge) for bridge in status.get("bridges", ())]
         lines += [_modem(modem) for modem in status["modems"]]
         lines += [_recipient(recipient) for recipient in status["recipients"]]
     lines += [_today(status["day"], total) for total in status["today"]]
@@ -106,6 +112,34 @@ def _source(source: dict[str, Any]) -> str:
     counts += [f"{source[name]} {words}" for name, words in _COUNTS if source[name]]
     suspicion = f"\n  SUSPICIOUS: {source['suspicion']}" if source["suspicion"] else ""
     return f"source {source['name']} ({source['port']}): {state}; {', '.join(counts)}{suspicion}"
+
+
+# A bridge's further counts, each shown where it is not nought.
+_OF_BRIDGE = (
+    ("lost", "CHUNKS LOST"),
+    ("overruns", "OVERRUNS"),
+    ("framing_errors", "with wrong stop bit or parity"),
+    ("unheard", "of a channel that no source names"),
+    ("bad_frames", "frames dropped"),
+)
+
+
+def _bridge(bridge: dict[str, Any]) -> str:
+    line = f"bridge {bridge['name']} ({bridge['port']}): "
+    if bridge["connected"]:
+        line += f"connected for {span(bridge['since_s'])}"
+    else:
+        line += f"AWAY for {span(bridge['since_s'])}: {bridge['trouble']}"
+    if bridge["unique_id"] is None:
+        return line
+    held = bridge["counters"].get("held", 0)
+    line += (
+        f"; {bridge['board'] or 'board'} {bridge['unique_id']}, firmware {bridge['firmware']}, start {bridge['boot']}"
+        f" ({bridge['reset_cause']})\n  {bridge['chunks']} chunks heard, {bridge['durable']} of {bridge['taken']} durable,"
+        f" {held} held there"
+    )
+    line += "".join(f", {bridge[name]} {words}" for name, words in _OF_BRIDGE if bridge[name])
+    return f"{line}\n  DISK: {bridge['store_trouble']}" if bridge["store_trouble"] else line
 
 
 def _modem(modem: dict[str, Any]) -> str:

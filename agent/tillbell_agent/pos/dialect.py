@@ -6,7 +6,7 @@ who spoke. Times are monotonic seconds. Card digits leave a dialect only as ``Tr
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tillbell_agent.pos.partial_time import PartialTime
 from tillbell_protocol.event import Settlement, Transaction
@@ -90,3 +90,15 @@ class Dialect(Protocol):
 
         What comes afterwards, if the cable is plugged in again, may begin anywhere.
         """
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A dialect that drops what comes first, since it may be the rest of something. At rest, one can take another's place."""
+
+    @property
+    def at_beginning(self) -> bool:
+        """What comes next begins something."""
+
+    def begin(self) -> None:
+        """What comes next begins something: the dialect of this line before this one stood there."""

@@ -177,6 +177,14 @@ class EscPos:
     def unpair(self) -> None:
         """See ``Dialect``: there is one line."""
 
+    @property
+    def at_beginning(self) -> bool:
+        return self._beginning_heard and self._whole
+
+    def begin(self) -> None:
+        """See ``Resumable``."""
+        self._beginning_heard = self._whole = True
+
     def close(self, now: float) -> list[DialectEvent]:  # noqa: ARG002
         """The line breaks: nobody hears the end of this job, and what comes next may begin anywhere."""
         events = self._fall_silent()

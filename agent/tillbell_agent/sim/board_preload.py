@@ -18,6 +18,7 @@ import termios
 import micropython
 
 BLOCK = 4096
+_ERASED = b"\xff" * BLOCK  # once: a board has its flash outside its heap
 _ISIG, _CTRL_C = 1, 3
 _BLOCKS, _BLOCK_OCTETS, _ERASE = 4, 5, 6  # of ``ioctl``
 
@@ -54,7 +55,7 @@ class Flash:
             return BLOCK
         if what == _ERASE:
             self._file.seek(block * BLOCK)
-            self._file.write(b"\xff" * BLOCK)
+            self._file.write(_ERASED)
             self._count()
         return 0
 

@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from tillbell_agent.assembly import Agent, Pin, assemble, open_store
-from tillbell_agent.config import Config, ModemConfig, SourceConfig, parse
+from tillbell_agent.config import BridgeConfig, Config, ModemConfig, SourceConfig, parse
 from tillbell_agent.database import StoreError, transaction, truncate_wal
 from tillbell_agent.modem.profile import Profile
 from tillbell_agent.modem_line import Power
@@ -19,6 +19,7 @@ from tillbell_agent.pos.registry import DIALECTS
 from tillbell_agent.runner import Control
 from tillbell_agent.shell.guard import GuardFile
 from tillbell_agent.shell.log import Log
+from tillbell_agent.shell.ports import PortError
 from tillbell_agent.shell.profiles import load_profiles
 from tillbell_agent.shell.watching import Watched
 from tillbell_agent.sim.installation.disk import Disk
@@ -128,6 +129,12 @@ class Shop:
 
     def open_modem(self, _modem: ModemConfig) -> SimModemPort:
         return self.modem.open()
+
+    def open_bridge(self, bridge: BridgeConfig) -> SimModemPort:
+        raise PortError(f"{bridge.port}: no such port: a simulated shop has no bridge", missing=True)
+
+    def link_key(self, _bridge: BridgeConfig) -> bytes:
+        return self.chance.randbytes(32)
 
     def pin(self, _modem: ModemConfig) -> Pin | None:
         return None if self.pin_in_file is None else Pin(self.pin_in_file, self.pin_written_at)

@@ -1,0 +1,27 @@
+"""A quarter of ``make board-day``: sales through a bridge while agent, board and link fail at random moments."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from board_day import KINDS, run, summary
+
+from tillbell_agent.sim.board_pty import find_micropython
+
+
+@pytest.mark.peer("micropython")
+@pytest.mark.parametrize(("dialect", "moments", "seed"), [("escpos", 35, 1), ("zvt", 15, 2)])
+def test_each_sale_rings_once_whatever_fails_between_the_terminal_and_the_agent(
+    dialect: str, moments: int, seed: int, tmp_path: Path, figure: Callable[[str], None]
+) -> None:
+    if find_micropython() is None:
+        pytest.skip("absent peer: micropython")
+    told = run(tmp_path, moments, seed, dialect, print)
+    figure(f"{dialect} through a bridge: {summary(told)}")
+    assert told.faults == []
+    assert set(told.moments) == set(KINDS)
+    assert told.sales - told.in_flight > moments // 3
