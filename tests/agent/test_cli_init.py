@@ -73,7 +73,9 @@ def test_a_bridge_is_a_table_of_its_own_and_the_terminals_port_a_channel_of_it(
 ) -> None:
     status, path = made(tmp_path, bridge="/dev/tillbell-c", port=None)
     assert status == 0
-    assert f"Next: tillbell flash --config {path} --bridge tap, then tillbell check" in capsys.readouterr().out
+    assert (
+        f"Next: tillbell flash --config {path} --bridge tap, then tillbell check" in capsys.readouterr().out
+    )
     config = load(path)
     assert config.sources[0].port == "bridge:tap/1"
     (bridge,) = config.bridges

@@ -227,7 +227,10 @@ def test_a_line_on_which_everything_is_ignored_is_a_suspicion_that_names_why(
     dialect.says = [Ignored("order ticket")] * 2
     listener.tick(0.0, moment())
     assert listener.telling.suspicion is not None
-    assert "31 receipts in a row that are no sale, the last one because: order ticket" in listener.telling.suspicion
+    assert (
+        "31 receipts in a row that are no sale, the last one because: order ticket"
+        in listener.telling.suspicion
+    )
     assert said.getvalue().count("source_suspicious") == 1
     dialect.says = [sale()]
     listener.tick(0.0, moment())

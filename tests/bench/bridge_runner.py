@@ -132,7 +132,9 @@ class Shop:
         self.board = Board()
         self.board.host = host
         cipher = lambda key, iv: aes(key, 2, iv)  # noqa: E731
-        self.bridge = Bridge(self.board, Config(config), "ok", cipher, root, "a", "0.1.0", 1, bytearray(56 * 1024))
+        self.bridge = Bridge(
+            self.board, Config(config), "ok", cipher, root, "a", "0.1.0", 1, bytearray(56 * 1024)
+        )
         self.said = 0
         self._pass(REST_US, REST_STEP_US)
 

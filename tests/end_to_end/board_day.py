@@ -143,7 +143,9 @@ class BoardShop(Shop):
     def make_board(self) -> PtyBoard:
         """A blank one, on the terminal's lines, which must be there."""
         new_image(self.image)
-        environment = {f"TILLBELL_TAP{number}": str(path.resolve()) for number, path in enumerate(self.taps, 1)}
+        environment = {
+            f"TILLBELL_TAP{number}": str(path.resolve()) for number, path in enumerate(self.taps, 1)
+        }
         board = PtyBoard(self.image, environment=environment)
         self.board_port.symlink_to(board.port)
         return board

@@ -154,7 +154,9 @@ def configuration(answers: dict[str, str]) -> str:
         else quoted["baudrate"]
     )
     bridge = _BRIDGE if answers["bridge"] else ""
-    return (_HEAD + short + _LINES + bridge + _REST + headquarters).format_map({**quoted, "baudrate": baudrate})
+    return (_HEAD + short + _LINES + bridge + _REST + headquarters).format_map(
+        {**quoted, "baudrate": baudrate}
+    )
 
 
 def ports() -> list[str]:
