@@ -21,6 +21,7 @@ from tillbell_start import slots, small_file
 QUIET_US = 300_000
 HALF = 50  # per cent of memory: what an agent keeps waiting goes to flash, too
 CONFIRM_US = 60_000_000
+MOST_READS = 8  # in a turn, of what a receiver keeps
 SHINE_US = 20_000
 _CTRL_C, _AFTER_CRASH_S = 3, 5
 JOURNAL_ROOM = 512 * 1024
@@ -103,7 +104,13 @@ class Bridge:
     def _hear(self, now: int) -> None:
         for tap, receiver in self._taps:
             overruns, framing_errors = receiver.take_errors()
-            tap.heard(receiver.read(), now, overruns, framing_errors)
+            octets = receiver.read()
+            tap.heard(octets, now, overruns, framing_errors)
+            for _ in range(MOST_READS):
+                if not octets:
+                    break
+                octets = receiver.read()
+                tap.heard(octets, now)
 
     def _flush(self) -> None:
         """What the receivers have, too: the agent is told that nothing else was heard."""

@@ -14,7 +14,7 @@ from tillbell_protocol.link import messages as m
 WATCHDOG_MS = 8000
 _LEAVE_FOR_MS = 600_000
 _FEED_MS = 2000
-_READ = 1024
+_READ = 512  # a piece of memory that can always be had
 _USB_PIECE = 64
 _PARITIES = {"N": None, "E": 0, "O": 1}
 

@@ -10,7 +10,7 @@ from tillbell_bridge.hal_time import Ticks
 from tillbell_protocol.link import messages as m
 
 _VTIME, _VMIN = 5, 6
-_READ = 4096  # as much as a UART keeps
+_READ = 512  # a piece of memory that can always be had
 
 
 class Port:

@@ -22,7 +22,6 @@ import sys
 import tempfile
 import threading
 import time
-import tty
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -106,9 +105,8 @@ class Taps:
 
     def open(self) -> None:
         for path in self._paths:
-            line = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
-            tty.setraw(line)
-            self._lines.append(line)
+            # Its modes are the board's: it reads without waiting.
+            self._lines.append(os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK))
         self._thread.start()
 
     def lose_what_is_said(self, *, now: bool) -> None:
