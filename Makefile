@@ -34,7 +34,8 @@ SAME_WITH_ANY_DEPENDENCIES := $(addprefix --ignore=tests/end_to_end/,test_wheel.
 	test_probe.py test_bad_input.py test_flash.py test_flash_base.py test_board_day.py) --ignore=tests/bench \
 	--ignore=tests/bridge --ignore=tests/hw \
 	$(addprefix --ignore=tests/agent/,modem notify pos sim test_probe.py test_capture.py test_cli_probe.py \
-	test_cli_capture.py test_cli_replay.py) --ignore=tests/protocol/sms
+	test_cli_capture.py test_cli_replay.py test_flash_deploy.py test_flash_parts.py test_flash_link.py test_flash_hello.py \
+	test_bridge_line.py test_bridge_property.py test_bridge_reports.py) --ignore=tests/protocol/sms
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUTF8 := 1

@@ -81,7 +81,7 @@ def test_an_unknown_verb_is_named_with_what_there_is(
 def test_help_for_a_first_word_lists_its_verbs(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 0
     shown = capsys.readouterr().out
-    assert [line.split("  ")[1] for line in shown.splitlines()] == ["sim pos", "sim modem"]
+    assert [line.split("  ")[1] for line in shown.splitlines()] == ["sim pos", "sim modem", "sim board"]
 
 
 @pytest.mark.parametrize("words", [["--help"], ["txn", "--json"], ["pdu", "--json"] + ["00"] * 3000])
