@@ -20,6 +20,7 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
+BOARDS := $(addprefix tests/end_to_end/,test_flash.py test_flash_base.py test_board_day.py)
 TYPINGS := build/typings-rp2/.set-up build/typings-esp32/.set-up
 TYPINGS_OF_rp2 := micropython-rp2-rpi-pico-stubs==1.29.0.post1
 TYPINGS_OF_esp32 := micropython-esp32-stubs==1.29.0.post1
@@ -41,7 +42,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-parts test-whole check lint lint-firmware test-deps test-deps-debian test-deps-current bench kill kill-sending simulate board-day pages fuzz vectors clean
+.PHONY: help demo test test-parts test-whole test-boards check lint lint-firmware test-deps test-deps-debian test-deps-current bench kill kill-sending simulate board-day pages fuzz vectors clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -49,8 +50,8 @@ help:
 demo: $(STAMP)
 	@$(BIN)/python -m tillbell_agent.cli demo $(ARGS)
 
-# In two halves, which make -j runs side by side: one computes, the other waits for simulated hardware.
-test: test-parts test-whole
+# In three parts, which make -j runs side by side: one computes, the others wait for simulated hardware.
+test: test-parts test-whole test-boards
 
 test-parts: $(STAMP) $(TYPINGS)
 	@echo "==> tests of the parts"
@@ -58,7 +59,11 @@ test-parts: $(STAMP) $(TYPINGS)
 
 test-whole: $(STAMP)
 	@echo "==> tests of the whole, end to end"
-	@$(BIN)/python -m pytest tests/end_to_end tests/bench $(ARGS)
+	@$(BIN)/python -m pytest tests/end_to_end tests/bench $(addprefix --ignore=,$(BOARDS)) $(ARGS)
+
+test-boards: $(STAMP)
+	@echo "==> tests with simulated boards"
+	@$(BIN)/python -m pytest $(BOARDS) $(ARGS)
 
 check: test lint
 

@@ -166,7 +166,7 @@ class BoardShop(Shop):
     def start_terminal(self, count: int, seed: int) -> Child:
         links = ["--link", str(self.taps[0]), *(["--link-till", str(self.taps[1])] if self.two_lines else [])]
         words = ["sim", "pos", "--dialect", self.dialect, *links, "--count", str(count), "--seed", str(seed)]
-        words += ["--rate", str(_RATE), "--pauses", "0.2", "--currency", currency_of(self.dialect), "--json"]
+        words += ["--rate", str(_RATE), "--pauses", "0.05", "--currency", currency_of(self.dialect), "--json"]
         child = Child("terminal", ["tillbell_agent.cli", *words], self.folder)
         self._children._running.append(child)
         return child
@@ -189,6 +189,7 @@ def run(folder: Path, moments: int, seed: int, dialect: str, tell: Callable[[str
         wait("the taps", lambda: all(path.exists() for path in shop.taps))
         board = stack.enter_context(shop.make_board())
         flash(shop)
+        _probe(shop, told)
         taps = Taps(shop.taps)
         stack.callback(taps.close)
         taps.open()
@@ -202,6 +203,14 @@ def run(folder: Path, moments: int, seed: int, dialect: str, tell: Callable[[str
             told.faults.append("the agent printed a traceback")
         told.starts = board.starts
     return told
+
+
+def _probe(shop: BoardShop, told: Told) -> None:
+    """The bridge is found by listening to its port."""
+    done = shop.tillbell("probe", "--port", str(shop.board_port), "--seconds", "60", "--json", code=None)
+    (port,) = json.loads(done.stdout)["ports"]
+    if port["finding"] != "bridge":
+        told.faults.append(f"the probe took the bridge for: {port['words']}")
 
 
 def _bad_day(
@@ -234,7 +243,7 @@ def _bad_day(
             spoiler.way = "whole"
         if (number + 1) % 10 == 0:
             tell(f"{number + 1} of {moments} moments")
-    wait("the terminal's end", lambda: terminal.process.poll() is not None, 60 + moments)
+    wait("the terminal's end", lambda: terminal.process.poll() is not None, 120 + 2 * moments)
     return cuts
 
 
