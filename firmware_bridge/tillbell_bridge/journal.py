@@ -212,6 +212,7 @@ class Journal:
 
     def _encoded(self, log: int, boot: int, first: int, payloads: "list[bytes]") -> bytes:
         plain = b"".join([bytes([len(payload)]) + payload for payload in payloads])
+        plain = _check(plain) + plain  # by which another key is known
         plain += bytes(-len(plain) % _BLOCK)
         iv = self._random(_IV_OCTETS)
         head = struct.pack(_HEAD, log, boot, first, len(payloads), _IV_OCTETS + len(plain))
@@ -241,16 +242,20 @@ class Journal:
     def _decrypted(self, body: bytes, count: int) -> "list[bytes]":
         iv = body[_HEAD_OCTETS : _HEAD_OCTETS + _IV_OCTETS]
         plain = self._cipher(iv).decrypt(body[_HEAD_OCTETS + _IV_OCTETS :])
-        chunks, place = [], 0
+        chunks, place = [], _CHECK_OCTETS
         for _ in range(count):
+            if place >= len(plain):
+                break
             chunks.append(bytes(plain[place + 1 : place + 1 + plain[place]]))
             place += 1 + plain[place]
+        if _check(bytes(plain[_CHECK_OCTETS:place])) != bytes(plain[:_CHECK_OCTETS]):
+            raise OSError("written under another key")
         return chunks
 
 
 def _encoded_octets(payloads: "list[bytes]") -> int:
     """What they take in flash."""
-    plain = sum(len(payload) + 1 for payload in payloads)
+    plain = _CHECK_OCTETS + sum(len(payload) + 1 for payload in payloads)
     return _HEAD_OCTETS + _IV_OCTETS + plain + -plain % _BLOCK + _CHECK_OCTETS
 
 

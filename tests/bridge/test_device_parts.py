@@ -186,6 +186,21 @@ def test_a_flash_that_gives_a_chunk_no_more_costs_that_chunk_alone(tmp_path: Pat
         board.store.read(1)
 
 
+def test_what_another_key_wrote_is_not_given(tmp_path: Path) -> None:
+    board = Board(tmp_path)
+    for number in range(20):
+        board.hear(b"%d" % number * 30)
+        board.store.spill()
+    for key in range(1, 40):
+        journal = Journal(
+            str(tmp_path / "journal"), lambda iv, key=key: Mirror(bytes([key]), iv), bytes, 65536
+        )
+        for seq in range(1, 21):
+            if key != ord("k"):
+                with pytest.raises(OSError, match="another key"):
+                    journal.read(journal.old[0], seq)
+
+
 def test_epochs_are_told_once_they_are_written_and_never_go_back(tmp_path: Path) -> None:
     path = str(tmp_path / "epochs")
     epochs = Epochs(path)
