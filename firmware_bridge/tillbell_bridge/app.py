@@ -77,14 +77,6 @@ class Bridge:
         self.health.run("light", self._shine, now)
         self.health.tick(now)
 
-    def keep_all(self) -> None:
-        """Into flash with what is in memory: this program ends."""
-        self._flush()
-        while self.store.spill():
-            pass
-        if self._epochs.is_unwritten:
-            self._epochs.write()
-
     def counters(self) -> "dict[str, int]":
         """STATUS's."""
         taps = [tap for tap, _ in self._taps]
@@ -263,7 +255,6 @@ def run(  # type: ignore[no-untyped-def]
     for _ in range(20):  # what the console said last
         bridge.turn(board.ticks_us())
         board.pause()
-    bridge.keep_all()
     return bridge.wish
 
 
