@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tillbell_agent.config import Config, RecipientConfig, SourceConfig, bridge_port
+from tillbell_agent.database import LOOKED_THROUGH_WHOLE
 from tillbell_agent.doctor_bridge import check_bridge
 from tillbell_agent.doctor_modem import PortFinding, check_modem
 from tillbell_agent.finding import FAIL, OK, WARN, Check, Level, span
@@ -173,6 +174,8 @@ def _store(evidence: Evidence) -> Check:
     if store.problems:
         damage = f"it is damaged: {'; '.join(store.problems)}"
         step = "Stop the agent, copy the state directory away, and start it again"
+        if store.octets > LOOKED_THROUGH_WHOLE:  # its start does not read everything
+            step += ": it sets the store aside when it meets the damage"
         return Check("store", FAIL, damage, step)
     size = f"schema {store.schema}, whole, {store.octets // 1024} KiB"
     alarm = (evidence.status or {}).get("store_alarm")

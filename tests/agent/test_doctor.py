@@ -155,6 +155,10 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str, str]] = {
         {"store": replace(STORE, problems=("row 3 missing from index message_due",))},
         "store", FAIL, "row 3 missing", "copy the state directory away",
     ),
+    "large store is damaged": (
+        {"store": replace(STORE, octets=17 * 1024 * 1024, problems=("row 3 missing from index message_due",))},
+        "store", FAIL, "row 3 missing", "when it meets the damage",
+    ),
     "store was set aside": (
         {"store": replace(STORE, set_aside=("tillbell.db.corrupt-1",))},
         "store", WARN, "tillbell.db.corrupt-1", "Replace the storage medium",

@@ -139,7 +139,7 @@ def test_a_damaged_counter_is_made_up_from_what_was_told_and_what_was_reserved(t
     page = root_page(till, "counter")
     till.register.connection.close()
     spoil(till.folder, page, bytes(PAGE))
-    with pytest.raises(DamagedStoreError, match="counter"):
+    with pytest.raises(DamagedStoreError, match="not whole"):
         open_database(till.folder)
     rescued = rescue(till.folder)
     assert not rescued.numbers_known
@@ -150,11 +150,28 @@ def test_a_damaged_counter_is_made_up_from_what_was_told_and_what_was_reserved(t
     assert till.register.ledger.last_seq() == 32, "reserved in the second place"
 
 
-def test_damaged_ratchets_are_seen_when_the_store_is_opened(tmp_path: Path) -> None:
+@pytest.mark.parametrize("table", ["pairing", "ledger", "segment", "incoming", "message_due"])
+def test_damage_is_seen_when_the_store_is_opened_though_nobody_reads_there(
+    tmp_path: Path, table: str
+) -> None:
     till = shop(tmp_path, 3)
-    page = root_page(till, "pairing")
+    page = root_page(till, table)
     till.register.connection.close()
     spoil(till.folder, page, bytes(PAGE))
+    with pytest.raises(DamagedStoreError):
+        open_database(till.folder)
+
+
+def test_of_a_large_store_only_what_each_sale_needs_is_looked_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    till = shop(tmp_path, 3)
+    large, small = root_page(till, "segment"), root_page(till, "pairing")
+    till.register.connection.close()
+    monkeypatch.setattr("tillbell_agent.database.LOOKED_THROUGH_WHOLE", 0)
+    spoil(till.folder, large, bytes(PAGE))
+    open_database(till.folder).close()
+    spoil(till.folder, small, bytes(PAGE))
     with pytest.raises(DamagedStoreError):
         open_database(till.folder)
 

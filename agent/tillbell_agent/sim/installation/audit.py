@@ -71,7 +71,6 @@ class Audit:
     faults: list[str] = field(default_factory=list)
     books: dict[str, Book] = field(default_factory=dict)
     planted: list[str] = field(default_factory=list)
-    unread: int = 0  # stores that a lost page keeps from being judged at the end
     collector: Collector = field(init=False)
 
     def __post_init__(self) -> None:
@@ -235,7 +234,7 @@ class Audit:
         return _LOOK_S * sum(began <= at <= ended for at in book.able_at)
 
     def _is_sound(self, book: Book) -> bool:
-        """Whether the whole store can be read. A lost page may lie where the agent has not looked since."""
+        """Whether the whole store can be read: an agent that starts on a damaged one rescues it first."""
         agent = book.shop.agent
         assert agent is not None
         with book.shop.disk.at_peace():
@@ -243,7 +242,7 @@ class Audit:
                 problems = quick_check(agent.register.connection)
             except sqlite3.DatabaseError as error:
                 problems = (str(error),)
-        if problems and not book.chapter.rescued:
+        if problems:
             self._fault(book.shop, f"the store is damaged: {problems[0]}")
         return not problems
 
@@ -251,8 +250,8 @@ class Audit:
         assert book.shop.agent is not None
         if book.least_tries < 2:
             self._fault(book.shop, f"only {book.least_tries} tries of the PIN were left")
+        self._check_secrets(book)
         if not self._is_sound(book):
-            self.unread += 1
             return
         register = book.shop.agent.register
         self._close_chapter(book)
@@ -260,7 +259,6 @@ class Audit:
         for state in (State.CLAIMED, State.QUEUED):
             if states[state]:
                 self._fault(book.shop, f"{states[state]} messages are still {state.value}")
-        self._check_secrets(book)
         read = [received.text or "" for received in register.inbox.recent(_ALL)]
         for words, behind_forged in book.texted:
             # A part that its modem hid for hours finds its partner gone with the forged one, and is shown by itself.
@@ -276,6 +274,7 @@ class Audit:
         self._notice_rescue(book)
         chapter, entries = book.chapter, self._entries(book, _ALL)
         if entries is None:
+            self._fault(shop, "the ledger could not be judged")
             return
         messages = agent.register.outbox.recent(_ALL)
         shown = [  # a clone sends what was queued when its disk was copied, by its own SIM

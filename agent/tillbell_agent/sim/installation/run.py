@@ -38,7 +38,6 @@ class Outcome:
     sales: int
     texts: int
     opened: int
-    unread: int
     struck: "Counter[str]"
     took_s: float
     trace_digest: str
@@ -90,7 +89,6 @@ def run_seed(
             sales=sum(till.printed for till in tills),
             texts=sum(len(world.radio.shown(owner)) for owner in {shop.plan.owner for shop in world.shops}),
             opened=audit.collector.opened,
-            unread=audit.unread,
             struck=struck,
             took_s=time.monotonic() - began,
             trace_digest=digest.hexdigest(),

@@ -92,7 +92,7 @@ def _run(seed: int, days: float, shops: int) -> Outcome:
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told with its seed
         where = traceback.extract_tb(error.__traceback__)[-1]
         words = f"the run itself ended in {where.name}, {Path(where.filename).name}: {type(error).__name__}: {error}"
-        return Outcome(seed, days, [words], 0, 0, 0, 0, Counter(), 0.0, "")
+        return Outcome(seed, days, [words], 0, 0, 0, Counter(), 0.0, "")
 
 
 def _one(args: argparse.Namespace) -> int:
@@ -158,7 +158,6 @@ def _summary(
             "took_s": round(took_s, 1),
             "faults": {outcome.seed: outcome.faults for outcome in outcomes if outcome.faults},
             "incidents": dict(sorted(struck.items())),
-            "unread": sum(outcome.unread for outcome in outcomes),
             "never": never,
         }
         print(json.dumps(told, ensure_ascii=False, indent=2))
@@ -168,8 +167,6 @@ def _summary(
     )
     for name in sorted(RATES):
         print(f"    {struck[name]:6d} {name}")
-    unread = sum(outcome.unread for outcome in outcomes)
-    print(f"{unread} stores could not be judged at the end: a lost page kept them from being read")
     if never:
         print(f"these never struck: {', '.join(never)}")
     print(f"{faults} faults")
