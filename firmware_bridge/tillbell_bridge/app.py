@@ -2,7 +2,6 @@
 
 import gc
 import sys
-import time
 
 from tillbell_bridge import console, hal, led
 from tillbell_bridge.config import Config, load
@@ -14,7 +13,7 @@ from tillbell_bridge.store import Epochs, Store
 from tillbell_bridge.tap import Tap
 from tillbell_protocol.link import messages as m
 from tillbell_protocol.link.mac import Mac
-from tillbell_start import slots, small_file
+from tillbell_start import repl, slots, small_file
 
 # Where flash stalls the receivers, it is written only after all lines were silent for so long: the pause between two
 # pieces of a receipt is shorter.
@@ -23,7 +22,7 @@ HALF = 50  # per cent of memory: what an agent keeps waiting goes to flash, too
 CONFIRM_US = 60_000_000
 MOST_READS = 8  # in a turn, of what a receiver keeps
 SHINE_US = 20_000
-_CTRL_C, _AFTER_CRASH_S = 3, 5
+_AFTER_CRASH_US = 5_000_000
 JOURNAL_ROOM = 512 * 1024
 _PARTS = ("taps", "link", "flash", "light")
 
@@ -76,6 +75,17 @@ class Bridge:
         self.health.run("flash", self._keep, now)
         self.health.run("light", self._shine, now)
         self.health.tick(now)
+
+    def keep_all(self) -> None:
+        """Into flash with what is in memory: this program ends."""
+        self.health.run("flash", self._spill_all, self._now)
+
+    def _spill_all(self, _: int) -> None:
+        self._flush()
+        while self.store.spill():
+            self._board.feed()
+        if self._epochs.is_unwritten:
+            self._epochs.write()
 
     def counters(self) -> "dict[str, int]":
         """STATUS's."""
@@ -211,7 +221,7 @@ class Bridge:
 
 
 def main(root: str, slot: str, memory: bytearray) -> None:
-    """Runs until somebody wants the REPL, or the board starts again."""
+    """Returns where the REPL is more use than starting for ever; else the board starts again."""
     config, word = load(root)
     if config is None:
         print("tillbell: no configuration; run tillbell flash")
@@ -225,18 +235,18 @@ def main(root: str, slot: str, memory: bytearray) -> None:
         return
     if board.is_strapped():
         board.set_led(True)
-        board.leave()
         return
     try:
         wish = run(board, config, word, root, slot, starts, memory)
     except Exception as error:  # noqa: BLE001 - whatever it is: it is kept, and the board starts again
         _note(root, error)
-        _wait_for_somebody()
-        board.reset()
-        return
-    board.leave()
-    if wish == "reboot":
-        board.reset()
+        wish = _wait_for_somebody(board)
+    if wish == "repl":
+        try:
+            repl.ask(root)
+        except OSError as error:
+            print("tillbell: the flash refuses; use the strap or the boot loader:", error)
+    board.reset()
 
 
 def run(  # type: ignore[no-untyped-def]
@@ -255,6 +265,7 @@ def run(  # type: ignore[no-untyped-def]
     for _ in range(20):  # what the console said last
         bridge.turn(board.ticks_us())
         board.pause()
+    bridge.keep_all()
     return bridge.wish
 
 
@@ -277,13 +288,18 @@ def next_start(root: str) -> int:
     return found
 
 
-def _wait_for_somebody() -> None:
-    """Ctrl-C leads to the REPL meanwhile; and a program that fails at once does not wear the flash out."""
-    import micropython  # noqa: PLC0415 - CPython has none
+def _wait_for_somebody(board) -> str:  # type: ignore[no-untyped-def]
+    """Who wants the REPL says so as to a bridge that works; and a program that fails at once does not wear the flash out.
 
-    micropython.kbd_intr(_CTRL_C)
-    time.sleep(_AFTER_CRASH_S)
-    micropython.kbd_intr(-1)
+    Never by Ctrl-C: an agent's frames hold it, and a board that is left at the REPL hears nothing any more.
+    """
+    said, until = console.Console(), board.ticks_us() + _AFTER_CRASH_US
+    while board.ticks_us() < until:
+        if "repl" in said.receive(board.link_read()):
+            return "repl"
+        board.feed()
+        board.pause()
+    return "reboot"
 
 
 def _note(root: str, error: Exception) -> None:

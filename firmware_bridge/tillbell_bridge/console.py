@@ -35,7 +35,7 @@ def help_lines() -> "list[str]":
         "help      these lines",
         "status    what this bridge does",
         "selftest  flash, key and taps",
-        "repl      leave to MicroPython for ten minutes (tillbell flash does that)",
+        "repl      start into MicroPython for ten minutes (tillbell flash does that)",
         "reboot    start again",
     ]
 

@@ -8,7 +8,5 @@ from tillbell_bridge.hal_machine import MachineBoard, Receiver
 
 
 class Board(MachineBoard):
-    timer_id = 0
-
     def __init__(self, config: Config) -> None:
         super().__init__(config, Receiver)

@@ -10,10 +10,8 @@ import machine
 from tillbell_bridge.config import Config, TapConfig
 from tillbell_bridge.hal_time import Ticks
 from tillbell_protocol.link import messages as m
+from tillbell_start.repl import WATCHDOG_MS
 
-WATCHDOG_MS = 8000
-_LEAVE_FOR_MS = 600_000
-_FEED_MS = 2000
 _READ = 512  # a piece of memory that can always be had
 _USB_PIECE = 64
 _PARITIES = {"N": None, "E": 0, "O": 1}
@@ -113,25 +111,8 @@ class MachineBoard:
     def pause(self) -> None:
         machine.idle()
 
-    def leave(self) -> None:
-        """The port is the REPL's. The watchdog cannot be stopped, so it is fed for ten minutes and then ends this."""
-        if self._watchdog is None:
-            return
-        fed = [0]
-
-        def feed(_: object) -> None:
-            fed[0] += _FEED_MS
-            if fed[0] < _LEAVE_FOR_MS:
-                self.feed()
-
-        self._timer = machine.Timer(
-            self.timer_id, period=_FEED_MS, mode=machine.Timer.PERIODIC, callback=feed
-        )
-
     def reset(self) -> None:
         machine.reset()
-
-    timer_id = -1
 
 
 def _cause() -> int:

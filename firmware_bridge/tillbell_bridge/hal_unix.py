@@ -88,13 +88,6 @@ class Board:
         """Between two turns."""
         select.poll().poll(2)
 
-    def leave(self) -> None:
-        """The port is the REPL's again."""
-        try:
-            set_waiting(0, 1)
-        except OSError:
-            pass  # the REPL is somewhere else
-
     def reset(self) -> None:
         sys.exit(0)
 

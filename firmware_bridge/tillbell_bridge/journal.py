@@ -15,6 +15,8 @@ _HEAD_OCTETS, _IV_OCTETS, _CHECK_OCTETS = 14, 16, 4
 _BLOCK = 16
 _FLASH_BLOCK = 4096  # what the smallest file of more than a few octets takes
 MOST_OF_A_BATCH = 1024  # octets of chunks: what is encrypted and decrypted at once
+_MOST_BEHIND_HEAD = _IV_OCTETS + _CHECK_OCTETS + MOST_OF_A_BATCH + _BLOCK
+_FROM_END = 2
 _U32 = 0xFFFFFFFF
 _ROW = 2
 
@@ -185,30 +187,35 @@ class Journal:
             os.mkdir(self._folder)
         except OSError:
             pass  # it is there
-        for file in sorted(_number_of(name) for name in os.listdir(self._folder)):
-            if file:
-                self._newest_file = file
+        files = sorted([number for number in map(_number_of, os.listdir(self._folder)) if number])
+        if files:
+            self._newest_file = files[-1]
+        for file in files:
+            try:
                 self._find_in(file)
+            except MemoryError:  # this one and those behind it stay, for a start after these have been taken
+                self._sizes.pop(file, None)
+                return
 
     def _find_in(self, file: int) -> None:
         with open(self._path(file), "rb") as found:
-            octets = found.read(_FLASH_BLOCK)
-        self._sizes[file] = len(octets)
-        at = 0
-        while at < len(octets):
-            body = _body(octets, at)
-            if body is None:
-                self.torn += 1
-                return
-            log, boot, first, count, _ = struct.unpack(_HEAD, body[:_HEAD_OCTETS])
-            last = self.old[-1] if self.old else None
-            if last is None or last.log != log or last.newest + 1 != first:
-                if last is not None:
-                    last.trim()
-                last = Part(log, boot, first, self._room // _FLASH_BLOCK + 2)
-                self.old.append(last)
-            last.add(file, count)
-            at += len(body) + _CHECK_OCTETS
+            self._sizes[file] = found.seek(0, _FROM_END)
+            found.seek(0)
+            body = _next_body(found)
+            while body:
+                self._found(file, body)
+                body = _next_body(found)
+            self.torn += body is None
+
+    def _found(self, file: int, body: bytes) -> None:
+        log, boot, first, count, _ = struct.unpack(_HEAD, body[:_HEAD_OCTETS])
+        last = self.old[-1] if self.old else None
+        if last is None or last.log != log or last.newest + 1 != first:
+            if last is not None:
+                last.trim()
+            last = Part(log, boot, first, self._room // _FLASH_BLOCK + 2)
+            self.old.append(last)
+        last.add(file, count)
 
     def _encoded(self, log: int, boot: int, first: int, payloads: "list[bytes]") -> bytes:
         plain = b"".join([bytes([len(payload)]) + payload for payload in payloads])
@@ -222,20 +229,14 @@ class Journal:
     def _read_batch(self, part: Part, seq: int) -> None:
         """The batch with this chunk is what was read last. Raises OSError."""
         self._cached_log, self._cached = 0, []
-        at = 0
         with open(self._path(part.file_of(seq)), "rb") as found:
             while True:
-                found.seek(at)
-                head = found.read(_HEAD_OCTETS)
-                if len(head) < _HEAD_OCTETS:
+                body = _next_body(found)
+                if not body:
                     raise OSError("torn")
-                log, _, first, count, size = struct.unpack(_HEAD, head)
+                log, _, first, count, _ = struct.unpack(_HEAD, body[:_HEAD_OCTETS])
                 if log == part.log and first <= seq < first + count:
                     break
-                at += _HEAD_OCTETS + size + _CHECK_OCTETS
-            body = _body(head + found.read(size + _CHECK_OCTETS), 0)
-        if body is None:
-            raise OSError("torn")
         self._cached = self._decrypted(body, count)
         self._cached_log, self._cached_first = log, first
 
@@ -259,13 +260,16 @@ def _encoded_octets(payloads: "list[bytes]") -> int:
     return _HEAD_OCTETS + _IV_OCTETS + plain + -plain % _BLOCK + _CHECK_OCTETS
 
 
-def _body(octets: bytes, at: int) -> "bytes | None":
-    """A batch that begins here, without its check sum; None: it is torn."""
-    if at + _HEAD_OCTETS > len(octets):
+def _next_body(file) -> "bytes | None":  # type: ignore[no-untyped-def]
+    """The batch that begins here, without its check sum; nothing: the file ends here; None: it is torn."""
+    head = file.read(_HEAD_OCTETS)
+    if len(head) < _HEAD_OCTETS:
+        return None if head else b""
+    size = struct.unpack(_HEAD, head)[4]
+    if not _IV_OCTETS < size <= _MOST_BEHIND_HEAD:
         return None
-    size = _HEAD_OCTETS + struct.unpack(_HEAD, octets[at : at + _HEAD_OCTETS])[4]
-    body, check = octets[at : at + size], octets[at + size : at + size + _CHECK_OCTETS]
-    return body if size > _HEAD_OCTETS + _IV_OCTETS and _check(body) == check else None
+    body = head + file.read(size)
+    return bytes(body) if _check(body) == file.read(_CHECK_OCTETS) else None
 
 
 def _check(body: bytes) -> bytes:

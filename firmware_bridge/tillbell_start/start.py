@@ -3,15 +3,19 @@
 import gc
 import sys
 
-from tillbell_start import slots
+from tillbell_start import repl, slots
 
 _MOST, _LEAST = 128 * 1024, 16 * 1024
+_PROGRAM = 96 * 1024  # what the application takes where all is large, and some air
 
 _APPLICATION = ("tillbell_bridge", "tillbell_protocol")
 
 
 def run(root: str) -> None:
-    """Ends only where no slot can be run, or somebody at the console asks for the REPL."""
+    """Ends only where no slot can be run, or somebody asked for the REPL."""
+    if repl.is_wanted(root):
+        repl.stay()
+        return
     memory = _memory()
     chosen = slots.choose(root)
     while chosen is not None:
@@ -25,10 +29,10 @@ def run(root: str) -> None:
 
 
 def _memory() -> bytearray:
-    """For what is heard: a quarter of what is free, in one piece, before a program leaves the rest in many."""
+    """For what is heard: half of what the program leaves free, in one piece, before that leaves the rest in many."""
     gc.collect()
     free = gc.mem_free() if hasattr(gc, "mem_free") else 0
-    return bytearray(max(_LEAST, min(_MOST, free // 4)))
+    return bytearray(max(_LEAST, min(_MOST, (free - _PROGRAM) // 2)))
 
 
 def _path(root: str, slot: str) -> str:

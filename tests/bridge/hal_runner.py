@@ -8,6 +8,7 @@ import os
 import machine
 
 from tillbell_bridge.config import Config
+from tillbell_start import repl
 
 if os.getenv("TILLBELL_CHIP") == "ESP32":
     from tillbell_bridge.hal_esp32 import Board
@@ -82,9 +83,8 @@ def feeds_the_watchdog_only_once_it_runs(it):
     assert ("fed",) in machine.done
 
 
-def is_fed_for_ten_minutes_when_left(it):
-    it.start_watchdog()
-    it.leave()
+def is_fed_for_ten_minutes_at_the_repl(_):
+    repl.stay()
     ((_, _, period, _),) = [each for each in machine.done if each[0] == "timer"]
     for _ in range(700_000 // period):
         machine.Timer.callback(None)
@@ -118,7 +118,7 @@ def reads_the_uarts_own_flags_and_clears_them(it):
 OF_ALL = (
     opens_the_receiver_as_it_was_set, leaves_the_transmitters_pin_an_input, reads_what_was_heard,
     tells_a_full_buffer_as_an_overrun, knows_its_name_and_why_it_started, asks_the_strap, shows_its_light,
-    feeds_the_watchdog_only_once_it_runs, is_fed_for_ten_minutes_when_left, draws_other_octets_each_time,
+    feeds_the_watchdog_only_once_it_runs, is_fed_for_ten_minutes_at_the_repl, draws_other_octets_each_time,
     counts_microseconds, writes_to_its_port_what_is_taken,
 )  # fmt: skip
 

@@ -14,14 +14,55 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "firmware_bridge"))
 sys.path.insert(0, str(Path(__file__).parent))
 from mirror import Mirror
 
-from tillbell_bridge import config, console, led
+from tillbell_bridge import app, config, console, led
 from tillbell_bridge.health import FEED_EVERY_US, Health
 from tillbell_bridge.journal import Journal
 from tillbell_bridge.ring import Ring
 from tillbell_bridge.store import Epochs, Store
 from tillbell_bridge.tap import LONGEST_US, PAUSE_US, Tap
 from tillbell_protocol.link import messages as m
-from tillbell_start import slots, small_file
+from tillbell_start import repl, slots, small_file
+
+# --- the REPL
+
+
+def test_the_repl_is_had_once_for_each_time_somebody_asks(tmp_path: Path) -> None:
+    assert not repl.is_wanted(str(tmp_path))
+    repl.ask(str(tmp_path))
+    assert [repl.is_wanted(str(tmp_path)) for _ in range(2)] == [True, False]
+
+
+class Talking:
+    """A board on whose link somebody says something every turn."""
+
+    def __init__(self, said: bytes) -> None:
+        self.now, self.fed, self._said = 0, 0, said
+
+    def ticks_us(self) -> int:
+        return self.now
+
+    def link_read(self) -> bytes:
+        return self._said
+
+    def feed(self) -> None:
+        self.fed += 1
+
+    def pause(self) -> None:
+        self.now += 20_000
+
+
+def test_after_a_crash_an_agents_frames_are_no_wish_for_the_repl_though_they_hold_ctrl_c() -> None:
+    board = Talking(b"\x00\x03\x01\x03\x03repl\x00")
+    assert app._wait_for_somebody(board) == "reboot"
+    assert board.now >= 5_000_000
+    assert board.fed > 200
+
+
+def test_after_a_crash_the_consoles_word_leads_to_the_repl_at_once() -> None:
+    board = Talking(b"\x00\rrepl\r")
+    assert app._wait_for_somebody(board) == "repl"
+    assert board.now == 0
+
 
 # --- the ring
 
@@ -174,6 +215,36 @@ def test_a_torn_batch_ends_what_its_file_holds_and_is_counted(tmp_path: Path) ->
         journal = Journal(str(tmp_path / "journal"), lambda iv: Mirror(b"k", iv), bytes, 8192)
         assert journal.held == cut * 4 // len(whole)
         assert journal.torn == (cut % (len(whole) // 4) > 0)
+
+
+def test_what_a_start_has_no_memory_to_find_waits_for_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = Board(tmp_path)
+    for number in range(60):
+        board.hear(b"%d" % number * 100)
+        board.store.spill()
+    found = Journal._found
+
+    def no_memory(journal: Journal, file: int, body: bytes) -> None:
+        if file > 1:
+            raise MemoryError
+        found(journal, file, body)
+
+    with monkeypatch.context() as small:
+        small.setattr(Journal, "_found", no_memory)
+        board.start()
+    few = board.journal.held
+    assert 0 < few < 60
+    board.hear(b"of this start")
+    assert board.store.spill()
+    board.store.forget(few)
+    assert board.store.next_log()
+    while board.store.tidy():
+        pass
+    board.start()
+    assert [len(octets) for octets in board.served()] == [len(b"%d" % n) * 100 for n in range(few, 60)]
+    assert board.kept()[2] == [b"of this start"]
 
 
 def test_a_flash_that_gives_a_chunk_no_more_costs_that_chunk_alone(tmp_path: Path) -> None:

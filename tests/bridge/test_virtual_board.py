@@ -156,6 +156,15 @@ def test_receipts_heard_without_a_host_are_in_flash_before_the_power_goes(
     assert chunks(again)[0].flags & m.GAP
 
 
+def test_a_bridge_that_is_asked_to_end_keeps_what_is_in_memory(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, [[(SECOND // 2, pattern(3000))]], baudrate=FAST, flash_stalls=True)
+    bridge = shop.run(SECOND)
+    assert bridge._journal.held == 0
+    bridge.keep_all()
+    again = Shop(tmp_path, [[]], baudrate=FAST, flash_stalls=True).run(SECOND)
+    assert octets_of(chunks(again), 0) == pattern(3000)
+
+
 def test_an_rp2040_never_writes_flash_while_a_receipt_is_being_heard(tmp_path: Path) -> None:
     said = receipts(6, pause_us=200_000)
     shop = Shop(tmp_path, [said], baudrate=SLOW, flash_stalls=True, ring_octets=16 * 1024)

@@ -6,7 +6,7 @@ Run by MicroPython for Unix (``micropython -i board_preload.py``), never importe
 ``_boot.py`` do: format a flash that cannot be read, run ``boot.py``, and ``main.py`` unless the REPL is in raw mode.
 
 ``TILLBELL_IMAGE``: the file that is the flash. ``TILLBELL_RAW``: 1 after a soft reset from the raw REPL.
-``TILLBELL_BOARD_ID``: what ``machine.unique_id`` gives, in hexadecimal. ``TILLBELL_CUT``: the power goes after so many
+``TILLBELL_CAUSE``: of the reset, as ``machine.reset_cause()`` has it. ``TILLBELL_BOARD_ID``: what ``machine.unique_id`` gives, in hexadecimal. ``TILLBELL_CUT``: the power goes after so many
 writes and erases of the flash. ``TILLBELL_LINK``: the terminal that this speaks on. ``TILLBELL_PRELOAD``: another file to run before, while the computer's files are still seen.
 """
 
@@ -23,9 +23,9 @@ _ISIG, _CTRL_C = 1, 3
 _BLOCKS, _BLOCK_OCTETS, _ERASE = 4, 5, 6  # of ``ioctl``
 
 
-def die():
-    """As when the power goes, or the reset pin is pulled: nothing more is run or written."""
-    os.system("kill -KILL $PPID")
+def die(how="TERM"):
+    """Nothing more is run or written: a reset, or (``KILL``) the power's end."""
+    os.system("kill -" + how + " $PPID")
 
 
 class Flash:
@@ -63,7 +63,7 @@ class Flash:
         if self._cut:
             self._cut -= 1
             if not self._cut:
-                die()
+                die("KILL")
 
 
 class Machine:
@@ -72,6 +72,12 @@ class Machine:
     @staticmethod
     def unique_id():
         return binascii.unhexlify(os.getenv("TILLBELL_BOARD_ID") or "00")
+
+    PWRON_RESET, WDT_RESET = 1, 3
+
+    @staticmethod
+    def reset_cause():
+        return int(os.getenv("TILLBELL_CAUSE") or "1")
 
     @staticmethod
     def reset():

@@ -22,6 +22,7 @@ _PRELOAD = Path(__file__).with_name("board_preload.py")
 _READ = 4096
 _RAW, _FRIENDLY = b"\x01", b"\x02"
 _VINTR = 3
+_POWER_ON, _RESET = 1, 3  # RP2's numbers
 Pass = Callable[[bytes], bytes]
 
 
@@ -73,7 +74,7 @@ class PtyBoard:
     def start(self, cut_after: int = 0) -> "PtyBoard":
         """Give it power. ``cut_after``: writes and erases of its flash until it is gone again; 0: it stays."""
         with self._lock:
-            self._spawn(raw=False, cut_after=cut_after)
+            self._spawn(_POWER_ON, raw=False, cut_after=cut_after)
         if self._thread is None:
             self._thread = threading.Thread(target=self._pump, name="board", daemon=True)
             self._thread.start()
@@ -116,10 +117,11 @@ class PtyBoard:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _spawn(self, *, raw: bool, cut_after: int = 0) -> None:
+    def _spawn(self, cause: int, *, raw: bool, cut_after: int) -> None:
         near, far = _open_line()
         environment = {
             **self._environment,
+            "TILLBELL_CAUSE": str(cause),
             "TILLBELL_RAW": str(int(raw)),
             "TILLBELL_CUT": str(cut_after),
             "TILLBELL_LINK": os.ttyname(far),
@@ -218,7 +220,7 @@ class PtyBoard:
         is_soft = code == 0
         if is_soft:
             self._to_write["host"] += self.to_host(b"MPY: soft reboot\r\n")
-        self._spawn(raw=is_soft and self._is_raw, cut_after=self._cut_after)
+        self._spawn(_RESET, raw=is_soft and self._is_raw, cut_after=self._cut_after)
 
     def _write(self, name: str, descriptor: int) -> None:
         try:
