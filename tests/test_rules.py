@@ -67,6 +67,7 @@ LAYERS = (
         "bridge_line",
         "bridge_source",
         "bridge_book",
+        "bridge_epochs",
         "modem_line",
         "world",
         "segments",

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from tillbell_agent import bridge_rows
 from tillbell_agent.bridge_book import BridgeBook, Marks, durable_logs
+from tillbell_agent.bridge_epochs import BridgeEpochs
 from tillbell_agent.bridge_line import BridgeLine
 from tillbell_agent.bridge_source import DIALOGUE_S, BridgeSource
 from tillbell_agent.config import (
@@ -198,7 +199,9 @@ def _bridge(
         nonce=lambda: world.octets(16),
     )
     book = BridgeBook(bridge.name, sources, register, marks, log)
-    return BridgeLine(bridge.name, bridge.port, lambda: world.open_bridge(bridge), session, book, log)
+    epochs = BridgeEpochs(register, session)
+    open_port = partial(world.open_bridge, bridge)
+    return BridgeLine(bridge.name, bridge.port, open_port, session, book, epochs, log)
 
 
 def _bridge_source(source: SourceConfig, config: Config, register: Register, log: Log) -> BridgeSource:

@@ -15,6 +15,7 @@ from tillbell_agent.bridge.events import (
     Quiet,
 )
 from tillbell_agent.bridge_book import BridgeBook
+from tillbell_agent.bridge_epochs import BridgeEpochs
 from tillbell_agent.bridge_source import BridgeSource
 from tillbell_agent.line import Line, TalkLine
 from tillbell_agent.moment import Moment, earliest
@@ -36,6 +37,7 @@ class BridgeLine:
         open_port: Callable[[], DuplexPort],
         session: "BridgeSession",
         book: BridgeBook,
+        epochs: BridgeEpochs,
         log: Log,
     ) -> None:
         self.name = name
@@ -43,6 +45,7 @@ class BridgeLine:
         self.line = TalkLine(open_port)
         self._session = session
         self._book = book
+        self._epochs = epochs
         self._log = log
         self._peer: Connected | None = None  # the last one
         self._connected = False
@@ -138,6 +141,7 @@ class BridgeLine:
             self._take(self._session.tick(now), now, moment)
         self._book.tick(now)
         self._confirm(now)
+        self._epochs.tell(now)
 
     def flush(self) -> None:
         """Write what the session wants to say, as far as the port takes it. One that refuses is lost: see ``tick``."""
@@ -188,8 +192,8 @@ class BridgeLine:
                 self._book.end(now, moment)
             case Counters(values):
                 self._counters = values
-            case EpochsTold():
-                pass  # nobody asks for them
+            case EpochsTold(epochs):
+                self._epochs.told(epochs)
 
     def _begin(self, event: Connected, now: float, moment: Moment) -> None:
         self._peer, self._connected, self._since = event, True, now
@@ -199,6 +203,7 @@ class BridgeLine:
         )  # fmt: skip
         if event.lost:
             self._log.error("bridge_was_full", bridge=self.name, chunks=event.lost)
+        self._epochs.connected()
         self._book.open(event.unique_id, event.log, now, moment)
 
     def _hear(self, chunk: Chunk, now: float, moment: Moment) -> None:

@@ -6,7 +6,7 @@ in the same commit that stores the sealed message. The caller then truncates the
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -23,6 +23,7 @@ _COLUMNS = (
 )
 # After every start the sender leaves two epochs out, so that a copy made while it ran cannot meet it.
 _EPOCHS_SKIPPED = 2
+_START_OCTETS = 8  # by so many octets of its binding another place knows a pairing
 # A shop has a handful; the bound keeps line noise that looks like terminal numbers from growing the list for ever.
 _MOST_TERMINALS = 256
 
@@ -91,10 +92,26 @@ class Pairings:
         self.second_place = second_place
         self._run = run
         self._jumps: dict[bytes, int] = {}
+        self._begun: dict[bytes, int] = {}
+        self._afar: dict[bytes, int] = {}
 
     def on(self, connection: sqlite3.Connection) -> "Pairings":
         """The same run on another connection."""
-        return Pairings(connection, self.second_place, self._run)
+        moved = Pairings(connection, self.second_place, self._run)
+        moved._begun, moved._afar = self._begun, self._afar
+        return moved
+
+    def begun(self) -> Mapping[bytes, int]:
+        """Binding → the highest epoch that this run has begun."""
+        return self._begun
+
+    def learn(self, afar: Mapping[bytes, int]) -> None:
+        """Highest epochs begun as another place knows them, by the first eight octets of the binding.
+
+        Where one is above all that is known here, this is an older copy: the next message jumps past it.
+        """
+        for start, epoch in afar.items():
+            self._afar[start] = max(epoch, self._afar.get(start, epoch))
 
     def add(
         self,
@@ -170,19 +187,27 @@ class Pairings:
         return Sealed(ratchet.counter, sealed, left_out)
 
     def _ratchet_to_use(self, pairing: Pairing) -> Ratchet:
-        """The first message of every start jumps two epochs past all that this board or its second place remember."""
-        if pairing.run == self._run:
+        """The first message of every start jumps two epochs past all that this board or its second places remember.
+
+        So does one behind which it came out that another place remembers more.
+        """
+        jump = self._jumps.get(pairing.binding, 0)
+        if pairing.ratchet.counter < jump:  # a commit of this start was refused: its jump is not made again
+            return pairing.ratchet.jump(jump)
+        known, afar = self._known_epoch(pairing), self._afar.get(pairing.binding[:_START_OCTETS], -1)
+        if pairing.run == self._run and afar <= known:
             return pairing.ratchet
-        if pairing.binding in self._jumps:  # a commit of this start was refused: its jump is not made again
-            return pairing.ratchet.jump(self._jumps[pairing.binding])
-        own = -1 if pairing.last_counter is None else pairing.last_counter >> 8
-        elsewhere = self.second_place.epoch(pairing.binding)
-        begun = own if elsewhere is None else max(own, elsewhere)
-        if begun < 0:
+        if max(known, afar) < 0:
             return pairing.ratchet
-        jumped = pairing.ratchet.jump((begun + _EPOCHS_SKIPPED) << 8)
+        jumped = pairing.ratchet.jump((max(known, afar) + _EPOCHS_SKIPPED) << 8)
         self._jumps[pairing.binding] = jumped.counter
         return jumped
+
+    def _known_epoch(self, pairing: Pairing) -> int:
+        """The highest that this board, its second place or this run has begun; -1: none."""
+        own = -1 if pairing.last_counter is None else pairing.last_counter >> 8
+        elsewhere = self.second_place.epoch(pairing.binding)
+        return max(own, -1 if elsewhere is None else elsewhere, self._begun.get(pairing.binding, -1))
 
     def is_exhausted(self, pairing: Pairing) -> bool:
         """Whether no counter is left, also where only the jump of this start passes the last one."""
@@ -195,6 +220,7 @@ class Pairings:
         known = self.second_place.epoch(pairing.binding)
         if known is None or counter >> 8 > known:
             self.second_place.begin(pairing.binding, counter >> 8)
+        self._begun[pairing.binding] = max(counter >> 8, self._begun.get(pairing.binding, -1))
 
     def _advance(self, recipient: str, used: Ratchet, defaults: Defaults) -> None:
         following = used.advance()
