@@ -14,7 +14,7 @@ from tillbell_agent.probe.hunt import Hunt
 from tillbell_agent.probe.pairs import Pair, find_pairs
 from tillbell_agent.probe.report import bridge_blocks, evidence, headline, remarks, source_blocks
 from tillbell_agent.probe.setting import SPEEDS, Errors, Setting
-from tillbell_agent.probe.speed import slower_speed
+from tillbell_agent.probe.speed import Ear
 from tillbell_agent.probe.verdict import Finding, Verdict
 from tillbell_agent.sim.probing import draw, families, run
 from tillbell_agent.sim.uart import Format, garbled
@@ -220,27 +220,49 @@ def test_two_bursts_lead_to_any_speed_and_a_third_is_understood(speed: int, coun
     assert (verdict.dialect, verdict.setting) == ("transbank", Setting(speed))
 
 
+def scores_of(octets: Iterable[int], heard_at: int, framing: int | None) -> dict[int, float]:
+    ear = Ear()
+    ear.hear(heard_at, bytes(octets), framing)
+    return ear.scores()
+
+
+def told(scores: dict[int, float]) -> int:
+    """The likeliest speed, the fastest of those that are alike."""
+    return max(SPEEDS, key=lambda speed: (scores[speed], speed))
+
+
+@pytest.mark.parametrize("counted", [True, False])
 @pytest.mark.parametrize("heard_at", SPEEDS)
 @pytest.mark.parametrize("speed", SPEEDS)
-def test_a_slower_line_tells_its_speed_and_a_faster_one_none_that_is_wrong(speed: int, heard_at: int) -> None:
+def test_a_slower_line_tells_its_speed_and_a_faster_one_none_that_is_wrong(
+    speed: int, heard_at: int, counted: bool
+) -> None:
     line = bytes(random.Random(speed).randbytes(60))
-    heard = garbled(line, (speed, Format()), (heard_at, Format()))
-    share = sum(each.framing or each.break_ for each in heard) / len(heard)
-    told = slower_speed([each.octet for each in heard][:64], heard_at, share, {})
+    heard = garbled(line, (speed, Format()), (heard_at, Format()))[:64]
+    framing = sum(each.framing or each.break_ for each in heard) if counted else None
+    scores = scores_of([each.octet for each in heard], heard_at, framing)
     if speed >= heard_at:
-        assert told is None
-    elif heard_at / speed < 2:
-        assert told in (None, speed)
+        assert max(scores[each] for each in SPEEDS if each >= heard_at) > -4.0
     elif heard_at / speed < 10:
-        assert told == speed
+        assert told(scores) == speed
     else:
-        assert told is not None
-        assert speed <= told <= heard_at / 10
+        assert speed <= told(scores) <= heard_at / 10
 
 
 def test_zeros_of_a_picture_are_no_slow_line_where_every_stop_bit_was_there() -> None:
-    assert slower_speed(bytes(64), 9600, 0.0, {}) is None
-    assert slower_speed(bytes(64), 115_200, 1.0, {}) == 9600
+    assert told(scores_of(bytes(64), 9600, 0)) >= 9600
+    assert told(scores_of(bytes(64), 115_200, 64)) == 9600
+
+
+def test_what_was_heard_at_two_speeds_is_weighed_together() -> None:
+    """At a tenth of the speed and less all lines sound alike; the next speed tells them apart."""
+    ear = Ear()
+    line = bytes(random.Random(7).randbytes(40))
+    for heard_at in (115_200, 9600):
+        heard = garbled(line, (2400, Format(8, "E")), (heard_at, Format()))
+        ear.hear(heard_at, bytes(each.octet for each in heard), None)
+    scores = ear.scores()
+    assert [speed for speed in SPEEDS if scores[speed] > -5.0] == [2400]
 
 
 def test_a_line_that_never_rests_is_understood_too() -> None:

@@ -2,7 +2,8 @@
 
 ``python -m tillbell_agent.sim.probing --trials 200`` draws speed, format, noise, kind of UART and tap for each trial by
 its seed, lets a minute of traffic be heard, and prints what was named rightly, left open, and named wrongly, by family.
-``--family`` and ``--seed`` repeat one. The exit code is 1 where a verdict was wrong.
+Of what was left open it says how many whole frames the line itself held; "too little" are those that held fewer than a
+verdict needs. ``--family`` and ``--seed`` repeat one. The exit code is 1 where a verdict was wrong.
 """
 
 import argparse
@@ -15,6 +16,8 @@ from itertools import islice
 
 from tillbell_agent.pos.dialect import Line
 from tillbell_agent.pos.registry import DIALECTS
+from tillbell_agent.probe.evidence import ROWS
+from tillbell_agent.probe.hearing import Hearing
 from tillbell_agent.probe.hunt import Hunt
 from tillbell_agent.probe.setting import SPEEDS, Errors, Setting
 from tillbell_agent.probe.verdict import Finding, Verdict
@@ -25,6 +28,7 @@ from tillbell_agent.sim.uart import Format, Heard, Noise, Receiver, Wire
 TRAFFIC_S = 60.0
 _BLOCK_S = 0.016  # an adapter hands over what it has this often
 _AHEAD_S = 2.0
+_REST_S = 0.1  # ends a burst
 _START = datetime(2026, 3, 14, 9, 26)
 _BUSY_S = 1.0  # traffic: nobody looks for a card for longer
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.3, 3.0  # between two customers
@@ -49,12 +53,21 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """``word``: named (all that was claimed is right), open (no sure verdict) or wrong."""
+    """``word``: named (all that was claimed is right), open (no sure verdict) or wrong.
+
+    ``frames``: of what was left open, how many whole ones the minute held.
+    """
 
     trial: Trial
     line: Line
     verdict: Verdict
     word: str
+    frames: int | None = None
+
+    @property
+    def said_too_little(self) -> bool:
+        """Nobody could have been sure, even with the right settings from the beginning."""
+        return self.frames is not None and self.frames < sum(ROWS[self.trial.family].need.values())
 
 
 def families() -> list[str]:
@@ -153,10 +166,29 @@ def run(trial: Trial) -> list[Outcome]:
     return [_judged(trial, line, listen(trial, traffic, line)) for line in trial.tap]
 
 
+def whole_frames(trial: Trial, line: Line) -> int:
+    """How many the minute held, undamaged: heard by the trial's UART with the line's own settings from the beginning."""
+    form, traffic = trial.format, Traffic(trial)
+    setting = Setting(trial.speed, form.bits, form.parity, int(form.stopbits))
+    hearing, receiver = Hearing(setting), _receiver(trial, traffic.wires[line], setting, 0.0)
+    now = heard_at = 0.0
+    while now < TRAFFIC_S:
+        now += _BLOCK_S
+        traffic.until(now)
+        heard = receiver.hear(now)
+        hearing.receive(bytes(each.octet for each in heard), None)
+        heard_at = now if heard else heard_at
+        if now > heard_at + _REST_S:
+            hearing.end_burst(now)
+    hearing.end_burst(now)
+    return hearing.tallies[trial.family].score if trial.family in hearing.tallies else 0
+
+
 def _judged(trial: Trial, line: Line, verdict: Verdict) -> Outcome:
+    if verdict.finding in (Finding.MODEM, Finding.BRIDGE):
+        return Outcome(trial, line, verdict, "wrong")
     if verdict.finding is not Finding.TERMINAL:
-        wrong = verdict.finding is Finding.MODEM
-        return Outcome(trial, line, verdict, "wrong" if wrong else "open")
+        return Outcome(trial, line, verdict, "open", whole_frames(trial, line))
     return Outcome(trial, line, verdict, "named" if is_right(trial, verdict) else "wrong")
 
 
@@ -181,7 +213,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, help="one trial, with its verdicts")
     args = parser.parse_args(argv)
     wrong = 0
-    print(f"{'family':12} named   open  wrong  parity open  sure after (median, most)")
+    print(f"{'family':12} named   open  too little  wrong  parity open  sure after (median, most)")
     for family in [args.family] if args.family else families():
         seeds = range(args.trials) if args.seed is None else [args.seed]
         outcomes = [outcome for seed in seeds for outcome in run(draw(family, seed))]
@@ -194,9 +226,10 @@ def _print_row(family: str, outcomes: list[Outcome]) -> int:
     words = Counter(outcome.word for outcome in outcomes)
     named = [outcome.verdict for outcome in outcomes if outcome.word == "named"]
     seconds = sorted(verdict.sure_after or 0.0 for verdict in named) or [0.0]
+    starved = sum(outcome.said_too_little for outcome in outcomes)
     unseen = sum(not verdict.parity_known for verdict in named)
     print(
-        f"{family:12} {words['named']:5}  {words['open']:5}  {words['wrong']:5}  {unseen:11}"
+        f"{family:12} {words['named']:5}  {words['open']:5}  {starved:10}  {words['wrong']:5}  {unseen:11}"
         f"  {seconds[len(seconds) // 2]:.0f}, {seconds[-1]:.0f}",
         flush=True,
     )
@@ -205,10 +238,12 @@ def _print_row(family: str, outcomes: list[Outcome]) -> int:
 
 def _print_details(outcomes: list[Outcome], *, everything: bool) -> None:
     for outcome in outcomes:
-        if everything or outcome.word == "wrong":
+        if everything or outcome.word != "named":
             trial, verdict = outcome.trial, outcome.verdict
             print(f"  {outcome.word}: seed {trial.seed}, {outcome.line.value}, {trial}")
             print(f"    {replace(verdict, turns=())}")
+        if outcome.frames is not None:
+            print(f"    the minute held {outcome.frames} whole frames")
 
 
 if __name__ == "__main__":

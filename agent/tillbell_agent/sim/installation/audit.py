@@ -7,6 +7,7 @@ import random
 import sqlite3
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from itertools import chain
 
@@ -188,7 +189,12 @@ class Audit:
         entries = self._entries(book, _ALL)
         book.chapter = Chapter(self.world.now, book.chapter.rescued)
         if entries is not None:
-            book.chapter.open(entries, book.shop.clock.zone)
+            zone = book.shop.clock.zone
+            true = BEGAN + timedelta(seconds=self.world.now)
+            shown = book.shop.clock.moment().local
+            book.chapter.open(
+                entries, zone, max(each.astimezone(zone).date().isoformat() for each in (true, shown))
+            )
 
     def _entries(self, book: Book, newest: int) -> list[Entry] | None:
         """The ledger; None where a lost page keeps it from being read, which an agent notices when it asks itself."""

@@ -32,17 +32,20 @@ class Chapter:
     after_id: int | None = None
     after_seq: int = 0
     totals: "Counter[_Day]" = field(default_factory=Counter)
-    uncertain: set[_Day] = field(default_factory=set)
+    summed_after: str = ""
 
-    def open(self, entries: Sequence[Entry], zone: tzinfo) -> None:
-        """The first agent has it: ``entries`` are what was there before."""
+    def open(self, entries: Sequence[Entry], zone: tzinfo, today: str) -> None:
+        """The first agent has it: ``entries`` are what was there before; ``today``: the latest date that it may be.
+
+        What a rescue lost of the ledger is still in the day's total, where that was saved: that day is not summed up.
+        """
         self.after_id = max((entry.id for entry in entries), default=0)
         self.after_seq = max((entry.seq or 0 for entry in entries), default=0)
         for entry in sorted(entries, key=lambda entry: entry.id):
             if entry.day_total_minor is not None and entry.seq is not None and entry.heard_at is not None:
                 self.totals[_day(entry, zone)] = entry.day_total_minor
-        if self.rescued and self.totals:
-            self.uncertain = {max(self.totals)}
+        if self.rescued:
+            self.summed_after = max([today, *(day for day, _ in self.totals)])
 
     def own(self, entries: Sequence[Entry]) -> list[Entry]:
         """Of a ledger: what was written in this chapter, oldest first."""
@@ -71,7 +74,7 @@ def _total_faults(chapter: Chapter, own: Sequence[Entry], zone: tzinfo) -> Itera
             continue
         day = _day(entry, zone)
         totals[day] += sign * (entry.transaction.amount_minor or 0)
-        if entry.day_total_minor != totals[day] and day not in chapter.uncertain:
+        if entry.day_total_minor != totals[day] and day[0] > chapter.summed_after:
             yield f"number {entry.seq}: the day's total is not the ledger's"
             return
 
