@@ -20,23 +20,18 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
-BOARDS := $(addprefix tests/end_to_end/,test_flash.py test_flash_base.py test_board_day.py)
+BOARDS := $(addprefix tests/end_to_end/,test_flash.py test_flash_base.py test_board_day.py test_sim_board.py)
 TYPINGS := build/typings-rp2/.set-up build/typings-esp32/.set-up
 TYPINGS_OF_rp2 := micropython-rp2-rpi-pico-stubs==1.29.0.post1
 TYPINGS_OF_esp32 := micropython-esp32-stubs==1.29.0.post1
 TYPINGS_OF_ALL := micropython-stdlib-stubs==1.29.0.post2
 DEPENDENCIES := pyproject.toml tests/deps/tools.txt tests/deps/dev.txt
 
-# What takes long without depending on the dependencies' versions: waiting for simulated hardware, and the tests of parts
-# that import none of them.
-SAME_WITH_ANY_DEPENDENCIES := $(addprefix --ignore=tests/end_to_end/,test_wheel.py test_kill.py \
-	test_kill_sending.py test_gammu.py test_gammu_smsd.py test_smstools.py test_conditions.py test_incoming.py \
-	test_replug.py test_field.py test_disk.py test_clock.py test_two_modems.py test_pin.py test_dialects.py \
-	test_probe.py test_bad_input.py test_flash.py test_flash_base.py test_board_day.py) --ignore=tests/bench \
-	--ignore=tests/bridge --ignore=tests/hw \
-	$(addprefix --ignore=tests/agent/,modem notify pos sim test_probe.py test_capture.py test_cli_probe.py \
-	test_cli_capture.py test_cli_replay.py test_flash_deploy.py test_flash_parts.py test_flash_link.py test_flash_hello.py \
-	test_bridge_line.py test_bridge_property.py test_bridge_reports.py) --ignore=tests/protocol/sms
+# Where pynacl, cbor2, pyserial and pyiso8583 are used: formats and keys, ports, ISO 8583, and sales from end to end.
+WITH_OTHER_DEPENDENCIES := tests/protocol --ignore=tests/protocol/sms --ignore=tests/protocol/test_link.py \
+	$(addprefix tests/agent/,test_pairings.py test_register.py test_cli_pair.py test_cli_open.py test_cli_pdu.py \
+	test_line.py test_listening.py test_runner.py pos/test_iso8583.py pos/test_iso8583_spec.py sim/test_modem_pty.py) \
+	$(addprefix tests/end_to_end/,test_sale.py test_demo.py test_recipients.py test_erasure.py)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUTF8 := 1
@@ -92,7 +87,7 @@ test-deps: test-deps-debian test-deps-current
 test-deps-debian test-deps-current: test-deps-%: build/venv-%/.set-up
 	@echo "==> tests with the dependencies of tests/deps/$*.txt"
 	@build/venv-$*/bin/python -m pip list 2>/dev/null | grep -iE '^(pynacl|cbor2|pyserial|cwt) '
-	@env -u TILLBELL_REQUIRE_PEERS build/venv-$*/bin/python -m pytest $(SAME_WITH_ANY_DEPENDENCIES) $(ARGS)
+	@env -u TILLBELL_REQUIRE_PEERS build/venv-$*/bin/python -m pytest $(WITH_OTHER_DEPENDENCIES) $(ARGS)
 
 bench: $(STAMP)
 	@$(BIN)/python tests/bench/run.py $(ARGS)

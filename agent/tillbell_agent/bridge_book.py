@@ -118,7 +118,7 @@ class BridgeBook:
 
     def _write(self, marks: list[Mark], now: float) -> bool:
         try:
-            bridge_rows.save(self._register.connection, marks)
+            bridge_rows.save(self._register.connection, self._news_of(marks))
         except StoreError as error:
             self._refused(error, now)
             return False
@@ -129,6 +129,12 @@ class BridgeBook:
             source.saved = mark
         self._marks |= {(mark.log, mark.source): mark for mark in marks}
         return True
+
+    def _news_of(self, marks: list[Mark]) -> list[Mark]:
+        """Without those that say what was saved before: a sale's own commit may have written more by now."""
+        if not self.sources:
+            return marks
+        return [mark for source, mark in zip(self.sources, marks, strict=True) if mark is not source.saved]
 
     def _refused(self, error: StoreError, now: float) -> None:
         """Nothing is lost by it: the bridge keeps what is not durable here."""

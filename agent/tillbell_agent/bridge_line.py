@@ -26,6 +26,8 @@ from tillbell_agent.world import DuplexPort
 if TYPE_CHECKING:  # it brings hashlib, and few agents have a bridge
     from tillbell_agent.bridge.session import BridgeSession
 
+_SILENT_S = 10.0  # a board that starts is there sooner
+
 
 class BridgeLine:
     """The port may come and go, and so may the bridge's sessions; what is half heard lives on. Times are monotonic seconds."""
@@ -51,6 +53,7 @@ class BridgeLine:
         self._connected = False
         self._since = 0.0
         self._why_not = "not heard yet"
+        self._silence_told = False
         self._counters: Mapping[str, int] = {}
         self._confirmed = ("", 0)
         self._counts = dict.fromkeys(("chunks", "lost", "overruns", "framing_errors", "unheard"), 0)
@@ -106,7 +109,7 @@ class BridgeLine:
         before = self.line.trouble
         if self.line.open(now):
             self._log.info("bridge_open", bridge=self.name, port=self.path)
-            self._since, self._why_not = now, "no bridge answers with this key"
+            self._since, self._why_not, self._silence_told = now, "no bridge answers with this key", False
             self.flush()
         elif self.line.trouble != before:
             self._log.warning("bridge_closed", bridge=self.name, why=self.line.trouble)
@@ -139,6 +142,7 @@ class BridgeLine:
             self.open(now)
         if self.line.port is not None:
             self._take(self._session.tick(now), now, moment)
+            self._tell_silence(now)
         self._book.tick(now)
         self._confirm(now)
         self._epochs.tell(now)
@@ -146,7 +150,7 @@ class BridgeLine:
     def flush(self) -> None:
         """Write what the session wants to say, as far as the port takes it. One that refuses is lost: see ``tick``."""
         if self.line.takes_octets:
-            self.line.write(self._session.bytes_to_send())
+            self.line.write(b"" if self.line.wants_to_write else self._session.bytes_to_send())
 
     def close(self, now: float) -> None:
         """The agent ends. What is half heard stays with the bridge, and is said again."""
@@ -165,6 +169,12 @@ class BridgeLine:
         self._session.await_silence(min(waits, default=None))
         self._confirm(now)
 
+    def _tell_silence(self, now: float) -> None:
+        """Once for each time that the port is opened: a wrong key shows nowhere else in the log."""
+        if not self._connected and not self._silence_told and now - self._since > _SILENT_S:
+            self._silence_told = True
+            self._log.warning("bridge_silent", bridge=self.name, port=self.path, why=self._why_not)
+
     def _confirm(self, now: float) -> None:
         """The bridge may forget what is durable here."""
         place = (self._book.log, self._book.durable)
@@ -176,9 +186,10 @@ class BridgeLine:
         match event:
             case Connected():
                 self._begin(event, now, moment)
-            case Disconnected(why):
+            case Disconnected(why, goes_on):
                 self._connected, self._since, self._why_not = False, now, why
-                self._log.warning("bridge_gone", bridge=self.name, why=why)
+                if not goes_on:
+                    self._log.warning("bridge_gone", bridge=self.name, why=why)
             case Chunk():
                 self._hear(event, now, moment)
             case ChunksLost(_, count, up_to):

@@ -79,7 +79,6 @@ class BridgeSource:
         self._told = (0, 0)  # up to here they are told
         self._begins = False  # behind all that is durable
         self._is_over = False
-        self._not_heard_yet: set[Line] = set()  # channels of a log that is followed from its beginning
         self._arrived: Moment | None = None  # when the newest chunk was heard
 
     def hears(self, channel: Line) -> bool:
@@ -90,7 +89,6 @@ class BridgeSource:
         self.end(now, moment)
         self.saved = saved
         self._base, self._is_over = None, False
-        self._not_heard_yet = set() if saved.seq else set(self._channels)
         self._heard.clear()
         self._seq, self._ordinal = saved.seq, 0
         self._told = (saved.told_seq, saved.told)
@@ -212,9 +210,7 @@ class BridgeSource:
     def _breaks(self, chunk: Chunk) -> bool:
         """A log begins with a gap on each channel. The second one may stand between a request and its answer: the line was
         broken before both."""
-        is_first = chunk.line in self._not_heard_yet
-        self._not_heard_yet.discard(chunk.line)
-        return chunk.overrun or (chunk.gap and not is_first)
+        return chunk.overrun or (chunk.gap and not chunk.first)
 
     def _note_rest(self) -> None:
         if self._heard and self._dialect.next_deadline() is None and not self.telling.pending:

@@ -19,9 +19,11 @@ from tillbell_start import repl, slots, small_file
 # pieces of a receipt is shorter.
 QUIET_US = 300_000
 HALF = 50  # per cent of memory: what an agent keeps waiting goes to flash, too
-CONFIRM_US = 60_000_000
+CONFIRM_US, LATE_US = 60_000_000, 600_000_000
+MOST_OUT = 4096
 MOST_READS = 8  # in a turn, of what a receiver keeps
 SHINE_US = 20_000
+REFUSED_US = 1_000_000  # a flash that takes nothing is asked again
 _AFTER_CRASH_US = 5_000_000
 JOURNAL_ROOM = 512 * 1024
 _PARTS = ("taps", "link", "flash", "light")
@@ -51,6 +53,8 @@ class Bridge:
         self._boot = starts
         key = Mac(config.link_key).digest(b"tillbell journal")
         self._journal = Journal(root + "/journal", lambda iv: cipher(key, iv), board.random, JOURNAL_ROOM)
+        while any(part.boot == self._boot & 0xFFFF for part in self._journal.old):
+            self._boot += 1  # the flash refused to count
         log = int.from_bytes(board.random(4), "little")
         self._epochs = Epochs(root + "/epochs")
         self._ring = Ring(memory)
@@ -64,7 +68,7 @@ class Bridge:
         self._console = console.Console()
         self._out = b""
         self._confirmed = False
-        self._overruns_shown = self._shine_at = 0
+        self._overruns_shown = self._shine_at = self._keep_at = 0
         self._now = 0
 
     def turn(self, now: int) -> None:
@@ -81,7 +85,10 @@ class Bridge:
         self.health.run("flash", self._spill_all, self._now)
 
     def _spill_all(self, _: int) -> None:
-        self._flush()
+        for _ in range(2):  # first what makes room for what the taps are collecting
+            while self.store.spill():
+                self._board.feed()
+            self._flush()
         while self.store.spill():
             self._board.feed()
         if self._epochs.is_unwritten:
@@ -136,6 +143,8 @@ class Bridge:
         told = {"help": console.help_lines, "status": self._status, "selftest": self._selftest}.get(command)
         if told is None:
             self.wish = command
+        if len(self._out) > MOST_OUT:
+            return  # for a host that does not read
         self._out += b"\x00" + console.lines(told() if told is not None else [command]) + b"\x00"
 
     def _status(self) -> "list[str]":
@@ -178,14 +187,21 @@ class Bridge:
     def _keep(self, now: int) -> None:
         """At most one thing is written in a turn."""
         if self._config.flash_stalls and not self._is_quiet(now):
+            if now >= LATE_US and self._is_proven(now):
+                self._confirm()  # a line that never rests keeps no version from being proven
+            return
+        if now < self._keep_at or (self._must_spill(now) and self.store.spill()) or self.store.tidy():
             return
         if self._epochs.is_unwritten:
             self._epochs.write()
-        elif self._must_spill(now):
-            self.store.spill()
-        elif not self.store.tidy() and self._is_proven(now):
-            slots.confirm(self._root)
-            self._confirmed = True
+        if self._epochs.is_unwritten or self._must_spill(now):
+            self._keep_at = now + REFUSED_US
+        elif self._is_proven(now):
+            self._confirm()
+
+    def _confirm(self) -> None:
+        slots.confirm(self._root)
+        self._confirmed = True
 
     def _is_quiet(self, now: int) -> bool:
         return all(now - tap.last_us >= QUIET_US for tap, _ in self._taps)

@@ -43,9 +43,14 @@ class Receiver:
 
 
 class UsbLink:
-    """The REPL's own port. A host that does not read is not waited for."""
+    """The REPL's own port. A host that does not read is not waited for.
 
-    def __init__(self) -> None:
+    ``whole_packets``: over USB a write that finds less room than it needs waits half a second for it. Room is always a
+    multiple of a packet where all that is written is; zeros behind a frame are nothing (SPEC 9.1).
+    """
+
+    def __init__(self, whole_packets: bool) -> None:
+        self._whole_packets = whole_packets
         self._ready = select.poll()
         self._ready.register(sys.stdin, select.POLLIN | select.POLLOUT)
 
@@ -59,9 +64,12 @@ class UsbLink:
         return bytes(found)
 
     def write(self, octets: bytes) -> int:
-        if not self._can(select.POLLOUT):
+        piece = octets[:_USB_PIECE]
+        if not piece or not self._can(select.POLLOUT):
             return 0
-        return sys.stdout.buffer.write(octets[:_USB_PIECE]) or 0
+        is_end = self._whole_packets and piece[-1] == 0
+        taken = sys.stdout.buffer.write(piece + bytes(-len(piece) % _USB_PIECE if is_end else 0)) or 0
+        return min(taken, len(piece))
 
 
 class MachineBoard:
@@ -79,7 +87,7 @@ class MachineBoard:
         )
         self._strapped = strap is not None and strap.value() == 0
         self._watchdog = None  # type: machine.WDT | None
-        self._link = UsbLink()
+        self._link = UsbLink(config.link == "usb")
         self.taps = [receiver(tap) if tap is not None else None for tap in config.taps]
 
     def ticks_us(self) -> int:

@@ -92,6 +92,7 @@ class Journal:
         self._folder, self._cipher, self._random, self._room = folder, cipher, random, room
         self._sizes = {}  # type: dict[int, int]  # file → octets
         self._newest_file = 0
+        self._unfound = []  # type: list[int]  # files that there was no memory to look into
         self._open_file = 0  # the one that this start adds to; 0: none
         self._cached_log, self._cached_first = 0, 0  # of the batch that was read last
         self._cached = []  # type: list[bytes]
@@ -100,8 +101,8 @@ class Journal:
 
     @property
     def held(self) -> int:
-        """Chunks."""
-        return sum(part.newest - part.first + 1 for part in self._parts())
+        """Chunks; of a file that was not looked into yet, one."""
+        return len(self._unfound) + sum(part.newest - part.first + 1 for part in self._parts())
 
     @property
     def used(self) -> int:
@@ -125,12 +126,13 @@ class Journal:
             return False
         octets = self._encoded(log, boot, first, payloads)
         try:
-            with open(self._path(file), "ab") as out:
+            with open(
+                self._path(file), "ab" if at else "wb"
+            ) as out:  # a new one begins anew, whatever a try left
                 out.write(octets)
         except OSError:
             self.refused += 1
-            self._newest_file, self._open_file = max(file, self._newest_file), 0  # half of it may be there
-            self._sizes[file] = at
+            self._open_file = 0  # half of it may be there
             return False
         self.writes += 1
         self._newest_file, self._open_file = max(file, self._newest_file), file
@@ -187,15 +189,23 @@ class Journal:
             os.mkdir(self._folder)
         except OSError:
             pass  # it is there
-        files = sorted([number for number in map(_number_of, os.listdir(self._folder)) if number])
-        if files:
-            self._newest_file = files[-1]
-        for file in files:
+        self._unfound = sorted([number for number in map(_number_of, os.listdir(self._folder)) if number])
+        if self._unfound:
+            self._newest_file = self._unfound[-1]
+        self.find_more()
+
+    def find_more(self) -> None:
+        """What memory did not allow before: once what was found has been taken."""
+        while self._unfound:
+            file = self._unfound[0]
             try:
                 self._find_in(file)
-            except MemoryError:  # this one and those behind it stay, for a start after these have been taken
+            except OSError:
+                self.torn += 1  # what the flash does not give any more costs this file alone
+            except MemoryError:
                 self._sizes.pop(file, None)
                 return
+            self._unfound = self._unfound[1:]
 
     def _find_in(self, file: int) -> None:
         with open(self._path(file), "rb") as found:

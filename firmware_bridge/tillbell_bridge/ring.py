@@ -45,10 +45,15 @@ class Ring:
         needed = HEAD_OCTETS + len(payload)
         if self._used + needed > self._room or self.held >= self._most:
             return False
+        end = self._end
+        try:
+            self._put(bytes([len(payload)]))
+            self._put(payload)
+            struct.pack_into(_PLACE, self._octets, self._row(self.newest + 1), end)
+        except MemoryError:
+            self._end = end  # nothing of it is held
+            return False
         self.newest += 1
-        struct.pack_into(_PLACE, self._octets, self._row(self.newest), self._end)
-        self._put(bytes([len(payload)]))
-        self._put(payload)
         self._used += needed
         return True
 

@@ -23,6 +23,7 @@ class Store:
         self._ring, self._journal = ring, journal
         self._log, self._boot = log, boot
         self._gap = [True] * _CHANNELS
+        self._first = [m.FIRST] * _CHANNELS
         self._flush = _nothing
 
     def when_asked(self, flush) -> None:  # type: ignore[no-untyped-def]
@@ -73,7 +74,9 @@ class Store:
     def add(self, channel: int, flags: int, ticks_us: int, octets: bytes) -> bool:
         """A chunk was heard; False: there was no room."""
         if self._gap[channel]:
-            flags |= m.GAP
+            flags |= m.GAP | self._first[channel]
+        self._first[channel] = 0
+        self._gap[channel] = True  # also where memory does not allow what follows
         self._gap[channel] = not self._ring.add(m.Data(channel, flags, ticks_us, octets).encode())
         self.chunks_lost += self._gap[channel]
         return not self._gap[channel]
@@ -103,6 +106,8 @@ class Store:
         if self._journal is None or self._old is None or self._old.first <= self._old.newest:
             return False
         self._journal.old = self._journal.old[1:]
+        if not self._journal.old:
+            self._journal.find_more()
         return True
 
     def is_waiting(self) -> bool:

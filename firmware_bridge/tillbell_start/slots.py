@@ -53,8 +53,11 @@ def choose(root: str) -> "str | None":
         return _first_whole(root, SLOTS)
     if pointer.state == "trial" and pointer.tries > 0 and is_whole(root, pointer.slot):
         pointer.tries -= 1
-        write(root, pointer)
-        return pointer.slot
+        try:
+            write(root, pointer)
+            return pointer.slot
+        except OSError:
+            pass  # a try that cannot be counted is none
     if pointer.state == "good" and is_whole(root, pointer.slot):
         return pointer.slot
     other = give_up(root, pointer.slot)
@@ -68,7 +71,10 @@ def give_up(root: str, slot: str) -> "str | None":
     other = SLOTS[1 - SLOTS.index(slot)]
     if not is_whole(root, other):
         return None
-    write(root, Pointer(other))
+    try:
+        write(root, Pointer(other))
+    except OSError:
+        pass  # the next start finds the same
     return other
 
 

@@ -21,8 +21,12 @@ def run(root: str) -> None:
     while chosen is not None:
         begin = _application(root, chosen)
         if begin is not None:
-            begin(root, chosen, memory)
-            return
+            try:
+                begin(root, chosen, memory)
+                return
+            except Exception as error:  # noqa: BLE001 - as below
+                print("tillbell:", type(error).__name__)
+                _forget_application()
         chosen = slots.give_up(root, chosen)
         if chosen is None or _path(root, chosen) in sys.path:
             return
@@ -45,8 +49,12 @@ def _application(root: str, slot: str):  # type: ignore[no-untyped-def]
     try:
         from tillbell_bridge.app import main  # noqa: PLC0415 - only now it is known which one
     except Exception:  # noqa: BLE001 - whatever a broken application raises
-        for name in list(sys.modules):
-            if name.split(".")[0] in _APPLICATION:
-                del sys.modules[name]
+        _forget_application()
         return None
     return main
+
+
+def _forget_application() -> None:
+    for name in list(sys.modules):
+        if name.split(".")[0] in _APPLICATION:
+            del sys.modules[name]

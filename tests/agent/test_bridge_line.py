@@ -1,22 +1,24 @@
 """A terminal that a firmware bridge hears: every sale once, whatever link, agent and bridge do meanwhile."""
 
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from bridged import KEY, NOON, Bridged, receipt
+from bridged import KEY, NOON, Bridged, LinkPort, receipt
 
 from tillbell_agent import bridge_rows
 from tillbell_agent.bridge_book import durable_logs
 from tillbell_agent.bridge_rows import LOGS_KEPT, Mark
-from tillbell_agent.database import open_database, transaction
+from tillbell_agent.database import StoreError, open_database, transaction
 from tillbell_agent.pos.dialect import Line
 from tillbell_agent.shell.files import SecretFileError
 from tillbell_agent.shell.key_file import read_link_key
 from tillbell_agent.sim.installation.surroundings import PowerCutError
+from tillbell_agent.sim.tills import exchanges_of
 from tillbell_protocol.link import messages as m
 
 UNCUT = receipt("12.50")[:-3]
@@ -405,3 +407,93 @@ def test_a_link_key_is_read_from_a_file_that_is_its_owners_alone(tmp_path: Path)
         with pytest.raises(SecretFileError, match="64 hexadecimal digits") as caught:
             read_link_key(path)
         assert KEY.hex()[:20] not in str(caught.value)
+
+
+# What a review found
+
+
+def paid(folder: Path, *, restart: bool) -> list[tuple[object, ...]]:
+    """A sale whose amount is in the till's request; somebody spoke hours before, on that line alone."""
+    taps = 'port_terminal = "bridge:tap/1"\nport_till = "bridge:tap/2"'
+    shop = Bridged(folder, {"terminal": ("ecr17", taps)}, step_s=0.1)
+    exchanges = exchanges_of("ecr17")(1, datetime(2026, 11, 21, 12), "EUR", frozenset())
+    exchange = next(each for each in exchanges if each.expected)
+    shop.says(b"\x06", 2.0, exchange.spoken[0].line)
+    shop.run(420)
+    if restart:
+        shop.kill_agent()
+        shop.start_agent()
+    shop.run(5)
+    at = 1.0
+    for said in exchange.spoken:
+        at += max(said.after_s, 0.25)
+        shop.says(said.octets[:200], at, said.line)
+    shop.run(at + 60)
+    return shop.rows("SELECT kind, amount_minor FROM ledger")
+
+
+def test_a_start_of_the_agent_before_the_second_line_has_spoken_costs_no_amount(tmp_path: Path) -> None:
+    told = paid(tmp_path / "one", restart=False)
+    assert told[0][1] is not None
+    assert paid(tmp_path / "two", restart=True) == told
+
+
+def test_what_waits_for_a_port_that_takes_nothing_is_bounded(
+    shop: Bridged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LinkPort, "write", lambda *_: 0)
+    shop.step_s = 1.0
+    shop.run(2 * 3600)
+    assert len(shop.bridge.line._unwritten) < 1000
+
+
+def test_a_bridge_under_another_key_is_told_once_in_the_log(
+    shop: Bridged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.kill_agent()
+    monkeypatch.setattr(shop, "link_key", lambda _: bytes(32))
+    shop.start_agent()
+    shop.run(60)
+    assert shop.said.getvalue().count("bridge_silent") == 1
+
+
+def test_what_a_sales_own_commit_marked_is_not_written_over_by_an_older_mark(tmp_path: Path) -> None:
+    """The disk refuses once; another terminal's receipt ends meanwhile; the agent is killed."""
+    both = {"left": ("escpos", 'port = "bridge:tap/1"'), "right": ("escpos", 'port = "bridge:tap/2"')}
+    shop = Bridged(tmp_path / "state", both)
+    shop.run(1)
+    left, book = shop.bridge.sources[0], shop.bridge._book
+    half, rest = receipt("2.00")[:20], receipt("2.00")[20:]
+    shop.says(half, 0.5, Line.TILL)
+    shop.run(1)
+    for number in range(3):
+        shop.says(receipt("1.00"), 0.1 + number * 0.2)
+    shop.run(1.9)
+    book.save(shop.now, at_once=True)
+    shop.says(b"TOTAL 2.00\n\x1dV\x00", 0.1, Line.TILL)
+    shop.run(0.3)
+    shop.says(half, 0.1, Line.TILL)
+    shop.says(receipt("1.00"), 0.2)
+    shop.says(receipt("3.00"), 0.4)
+    shop.run(0.7)
+    book.save(shop.now, at_once=True)
+    shop.says(b"x" * 30, 0.1, Line.TILL)
+    shop.says(half, 0.2, Line.TILL)
+    shop.says(receipt("5.00"), 0.3)
+    shop.run(0.6)
+
+    def locked(_: object) -> None:
+        raise StoreError("database is locked")
+
+    store = left.telling._store
+    left.telling._store = locked  # type: ignore[method-assign]
+    shop.says(receipt("6.00"), 0.1)
+    shop.says(rest, 0.3, Line.TILL)
+    shop.run(0.6)
+    left.telling._store = store  # type: ignore[method-assign]
+    book.save(shop.now, at_once=True)
+    shop.kill_agent()
+    shop.start_agent()
+    shop.run(15)
+    told = shop.rows("SELECT amount_minor FROM ledger WHERE source = 'left' ORDER BY id")
+    assert told == [(100,), (100,), (100,), (100,), (300,), (500,), (600,)]

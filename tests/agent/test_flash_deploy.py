@@ -18,6 +18,7 @@ from tillbell_agent.flash.deploy import (
     Target,
     choose_target,
     deploy,
+    give_try_back,
     roll_back,
     write_slot,
     write_small,
@@ -259,6 +260,31 @@ def test_going_back_names_the_other_slot_and_keeps_this_one_behind_it(tmp_path: 
     assert roll_back(board, examine(board, ())) == "b"
     assert starts(tmp_path, tmp_path.with_name("aside")) == "0"
     assert roll_back(board, examine(board, ())) == "a"
+
+
+def test_going_back_in_a_trials_last_start_leads_to_the_slot_before(tmp_path: Path) -> None:
+    both(tmp_path)
+    board = ModelBoard(tmp_path)
+    write_small(board, POINTER, Pointer("b", TRIAL, 0, "a").encode())
+    assert roll_back(board, examine(board, ())) == "a"
+
+
+def test_looking_at_a_trial_is_no_start_that_failed(tmp_path: Path) -> None:
+    both(tmp_path)
+    board = ModelBoard(tmp_path)
+    for left, then in ((0, 1), (2, 3), (3, 3)):
+        write_small(board, POINTER, Pointer("b", TRIAL, left, "a").encode())
+        assert give_try_back(board, examine(board, ())) == examine(board, ())
+        assert examine(board, ()).pointer == Pointer("b", TRIAL, then, "a")
+
+
+def test_what_is_no_trial_is_left_as_it_is(tmp_path: Path) -> None:
+    both(tmp_path)
+    board = ModelBoard(tmp_path)
+    write_small(board, POINTER, Pointer("b", GOOD, 0, "a").encode())
+    before = board.operations
+    give_try_back(board, examine(board, ()))
+    assert board.operations == before
 
 
 def test_there_is_no_going_back_to_a_slot_that_is_not_whole(tmp_path: Path) -> None:

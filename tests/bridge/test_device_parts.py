@@ -200,7 +200,8 @@ def test_the_first_chunk_of_each_channel_says_that_octets_may_be_missing(tmp_pat
     store = Board(tmp_path).store
     for channel in (0, 0, 1, 1):
         store.add(channel, 0, 0, b"x")
-    assert [m.Data.decode(store.read(seq)).flags for seq in range(1, 5)] == [m.GAP, 0, m.GAP, 0]
+    first = m.GAP | m.FIRST
+    assert [m.Data.decode(store.read(seq)).flags for seq in range(1, 5)] == [first, 0, first, 0]
 
 
 def test_a_torn_batch_ends_what_its_file_holds_and_is_counted(tmp_path: Path) -> None:
@@ -215,36 +216,6 @@ def test_a_torn_batch_ends_what_its_file_holds_and_is_counted(tmp_path: Path) ->
         journal = Journal(str(tmp_path / "journal"), lambda iv: Mirror(b"k", iv), bytes, 8192)
         assert journal.held == cut * 4 // len(whole)
         assert journal.torn == (cut % (len(whole) // 4) > 0)
-
-
-def test_what_a_start_has_no_memory_to_find_waits_for_the_next_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    board = Board(tmp_path)
-    for number in range(60):
-        board.hear(b"%d" % number * 100)
-        board.store.spill()
-    found = Journal._found
-
-    def no_memory(journal: Journal, file: int, body: bytes) -> None:
-        if file > 1:
-            raise MemoryError
-        found(journal, file, body)
-
-    with monkeypatch.context() as small:
-        small.setattr(Journal, "_found", no_memory)
-        board.start()
-    few = board.journal.held
-    assert 0 < few < 60
-    board.hear(b"of this start")
-    assert board.store.spill()
-    board.store.forget(few)
-    assert board.store.next_log()
-    while board.store.tidy():
-        pass
-    board.start()
-    assert [len(octets) for octets in board.served()] == [len(b"%d" % n) * 100 for n in range(few, 60)]
-    assert board.kept()[2] == [b"of this start"]
 
 
 def test_a_flash_that_gives_a_chunk_no_more_costs_that_chunk_alone(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tillbell_agent.bridge.events import (
@@ -477,6 +477,7 @@ def test_what_is_not_told_is_not_durable() -> None:
         connected().agent.durable("e661/00000001", 1, 0.0)
 
 
+@settings(max_examples=30)
 @given(st.lists(st.binary(max_size=300), max_size=20))
 def test_any_octets_are_borne_at_both_ends(pieces: list[bytes]) -> None:
     rig = connected()

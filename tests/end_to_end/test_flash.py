@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tillbell_agent.flash.console import command
 from tillbell_agent.flash.provision import fingerprint
 from tillbell_agent.shell.board_link import SerialBoard
 from tillbell_agent.shell.bridge_port import ask_status, wait_for_bridge
@@ -36,6 +37,7 @@ pytestmark = [
         for name in _TOOLS
     ),
 ]
+REPL = command("repl")
 UNIQUE = "e6614103e7174a22"
 NEW = ("--name", "till-1", "--tap1", "9600/8N1", "--tap2", "19200/7E1")
 CONFIG = """
@@ -184,6 +186,20 @@ def test_a_look_tells_what_is_there_and_the_bridge_goes_on(working: Bench) -> No
     assert wait_for_bridge(working.board.port, 115_200, working.key, 20)[0] is not None
 
 
+def test_looks_undo_no_update(working: Bench) -> None:
+    working.well("--update")
+    for _ in range(3):
+        assert working.well("--verify")["boots"] == "b"
+
+
+def test_a_bridge_of_the_configuration_is_found_at_its_port(working: Bench) -> None:
+    config = CONFIG.format(port=working.board.port, terminal="/dev/terminal")
+    (working.folder / "config.toml").write_text(config)
+    for what in ("--verify", "--update", "--rollback"):
+        done = working.flash("--config", "config.toml", "--bridge", "tap", what, port="")
+        assert done.returncode == 0, done.stderr
+
+
 def test_a_dry_run_touches_nothing(bench: Bench) -> None:
     heard = []
     bench.board.to_board = lambda octets: heard.append(octets) or octets
@@ -314,8 +330,9 @@ def test_a_key_that_others_may_read_is_refused(bench: Bench) -> None:
 
 
 def test_a_port_that_is_not_there_is_told(bench: Bench) -> None:
-    done = bench.flash(*NEW, port=str(bench.folder / "none"))
-    assert (done.returncode, "no such port" in done.stderr) == (3, True)
+    for arguments in (NEW, ("--verify",), ("--rollback",)):
+        done = bench.flash(*arguments, port=str(bench.folder / "none"))
+        assert (done.returncode, "no such port" in done.stderr) == (3, True)
 
 
 def test_ctrl_c_says_what_the_board_starts_and_the_bridge_goes_on(working: Bench) -> None:
@@ -334,6 +351,23 @@ def test_ctrl_c_says_what_the_board_starts_and_the_bridge_goes_on(working: Bench
     assert running.returncode == 130
     assert "The board starts with: slot a" in told
     assert "interrupted" in json.loads((working.folder / "record.json").read_text())["outcome"]
+    assert wait_for_bridge(working.board.port, 115_200, working.key, 20)[0] is not None
+
+
+@pytest.mark.parametrize("what", ["--verify", "--update"])
+def test_ctrl_c_while_the_bridge_leaves_for_the_repl_lets_it_go_on(working: Bench, what: str) -> None:
+    running = subprocess.Popen(working.command(what), cwd=working.folder, stderr=subprocess.PIPE, text=True)
+
+    def stop_when_asked_for_the_repl(octets: bytes) -> bytes:
+        if REPL in octets:
+            working.board.to_board = lambda octets: octets
+            running.send_signal(signal.SIGINT)
+        return octets
+
+    working.board.to_board = stop_when_asked_for_the_repl
+    _, told = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "tillbell: flash: stopped" in told
     assert wait_for_bridge(working.board.port, 115_200, working.key, 20)[0] is not None
 
 

@@ -24,9 +24,10 @@ class Connected:
 
 @dataclass(frozen=True, slots=True)
 class Disconnected:
-    """The bridge is not heard any more, or the port is gone."""
+    """The bridge is not heard any more, or the port is gone. ``goes_on``: it has said one log whole, and begins the next."""
 
     why: str
+    goes_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Chunk:
     gap: bool
     overrun: bool
     framing: bool
+    first: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,7 +206,10 @@ class BridgeSession:
             return self._take(frame, self._peer, now)
         if self._offered is None or not self._offered.mac.verify(covered, tag):
             raise FrameError("tag")
-        events = self._end(now, "the bridge begins anew")
+        goes_on = self._log_ended
+        events = self._end(
+            now, "what follows is of a later start" if goes_on else "the bridge begins anew", goes_on
+        )
         peer, self._offered = self._offered, None
         return events + self._begun(peer, now) + self._take(frame, peer, now)
 
@@ -276,6 +279,7 @@ class BridgeSession:
             gap=bool(data.flags & m.GAP),
             overrun=bool(data.flags & m.OVERRUN),
             framing=bool(data.flags & m.FRAMING),
+            first=bool(data.flags & m.FIRST),
         )
 
     def _timed(self) -> list[BridgeEvent]:
@@ -307,11 +311,11 @@ class BridgeSession:
         if self._ack_at is None:
             self._ack_at = now + ACK_AFTER_S
 
-    def _end(self, now: float, why: str) -> list[BridgeEvent]:
+    def _end(self, now: float, why: str, goes_on: bool = False) -> list[BridgeEvent]:
         if self._peer is None:
             return []
         self._peer, self._ack_at, self._ask_at = None, None, now
-        return [*self._timed(), Disconnected(why)]
+        return [*self._timed(), Disconnected(why, goes_on)]
 
     def _write(self, kind: int, payload: bytes = b"") -> None:
         if self._peer is not None and len(self._out) < _MOST_WAITING:

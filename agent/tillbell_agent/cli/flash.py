@@ -23,13 +23,17 @@ moment leaves a board that starts what it had."""
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--port", metavar="DEV", help="the board's port (default: the one board that is there)"
+        "--port",
+        metavar="DEV",
+        help="the board's port (default: that of --config, or the one board that is there)",
     )
     parser.add_argument("--board", metavar="NAME", help="which board it is, as in hw/boards")
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="the agent's: name, key and lines of --bridge"
     )
-    parser.add_argument("--bridge", metavar="NAME", help="which [[bridge]] of --config")
+    parser.add_argument(
+        "--bridge", metavar="NAME", help="which [[bridge]] of --config (default: its only one)"
+    )
     parser.add_argument("--name", help="the bridge's name, where there is no --config")
     for channel, whose in ((1, "the terminal's"), (2, "the till's")):
         parser.add_argument(
@@ -54,7 +58,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--dry-run", action="store_true", help="say what would be done; touch nothing")
     what.add_argument(
-        "--verify", action="store_true", help="only look: both slots, the loader, the configuration"
+        "--verify",
+        action="store_true",
+        help="only look: both slots, the loader, the configuration; starts the bridge anew",
     )
     what.add_argument("--rollback", action="store_true", help="start the other slot, if it is whole")
     parser.add_argument("--update", action="store_true", help="the program only: configuration and key stay")
@@ -62,7 +68,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = """example:
   tillbell flash --name till-1 --tap1 9600/8N1 --label till-1.svg --record till-1.json
   tillbell flash --config /etc/tillbell/config.toml --bridge tap --base RPI_PICO.uf2 --base-sha256 …
-  tillbell flash --update
+  tillbell flash --config /etc/tillbell/config.toml --update
   tillbell flash --verify
   tillbell flash --rollback
 
@@ -72,11 +78,13 @@ Exit code 0: done, and seen to work. 1: not well. 2: usage. 3: no board, or it d
 
 def run(args: argparse.Namespace) -> int:
     screen = Screen()
-    if args.verify:
-        return verify(args, screen)
-    if args.rollback:
-        return go_back(args, screen)
-    return _install(args, screen)
+    if not args.verify and not args.rollback:
+        return _install(args, screen)
+    try:
+        return verify(args, screen) if args.verify else go_back(args, screen)
+    except KeyboardInterrupt:
+        screen.say("\ntillbell: flash: stopped. See what the board starts with: tillbell flash --verify")
+        return INTERRUPTED
 
 
 def _install(args: argparse.Namespace, screen: Screen) -> int:
@@ -125,7 +133,9 @@ def _show(record: Record, args: argparse.Namespace) -> None:
     for name, word in (proof.selftest if proof and proof.selftest else {}).items():
         print(f"{name:9}{word}")
     if record.target is not None and record.target.keep is not None:
-        print("The new slot is on trial: it stays after a minute without a fault.")
+        print(
+            "The new slot is on trial: it stays after a minute without a fault. Leave the board its power for that long."
+        )
 
 
 def _label(record: Record) -> Label:

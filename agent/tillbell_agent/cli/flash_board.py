@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,10 +24,13 @@ from tillbell_agent.shell.board_link import SerialBoard
 from tillbell_agent.shell.boards import load_boards
 from tillbell_agent.shell.bridge_port import ask_status
 from tillbell_agent.shell.flash_tools import ToolError
-from tillbell_agent.shell.ports import PortError
+from tillbell_agent.shell.ports import LineSettings, PortError, TalkPort
 from tillbell_agent.shell.uf2_volume import VolumeError, uf2_volumes, volume_at
 from tillbell_agent.shell.usb_ports import usb_ports
 from tillbell_protocol.errors import DecodeError
+
+_PORT_S = 3.0  # a board that was started just now takes its port away, and brings it back
+_AGAIN_S = 0.3
 
 
 @dataclass(slots=True)
@@ -64,6 +68,19 @@ def bridge_status(found: Found) -> dict[str, str] | None:
         raise CliError(f"flash: {error}", UNREACHABLE) from error
 
 
+def await_port(found: Found) -> None:
+    """That the port is there and free. Raises CliError."""
+    assert found.port is not None
+    until = time.monotonic() + _PORT_S
+    while True:
+        try:
+            return TalkPort(LineSettings(found.port.path, baudrate_of(found))).close()
+        except PortError as error:
+            if not error.missing or time.monotonic() >= until:
+                raise CliError(f"flash: {error}", UNREACHABLE) from error
+        time.sleep(_AGAIN_S)
+
+
 def baudrate_of(found: Found) -> int:
     """All boards that it may be have the same, or the usual one."""
     speeds = {board.baudrate for board in found.boards}
@@ -78,11 +95,15 @@ def opened(found: Found) -> Iterator[Opened]:
         link = SerialBoard(found.port.path, baudrate_of(found))
     except (BoardError, ToolError) as error:
         raise CliError(f"flash: {error}", UNREACHABLE) from error
+    except KeyboardInterrupt:  # it may have gone to the REPL already, where it hears nothing
+        _start_again(found.port.path, baudrate_of(found))
+        raise
     try:
         identity = identify(link)
         yield Opened(link, settle(found.boards, identity), identity, found.port)
     except BaseException as error:
-        _start_again(link, baudrate_of(found))
+        link.close()
+        _start_again(found.port.path, baudrate_of(found))
         if isinstance(error, NotIdentifiedError):
             raise CliError(f"flash: {error}", REFUSED) from error
         if isinstance(error, BoardError):
@@ -98,11 +119,10 @@ def restart(link: SerialBoard) -> None:
         raise CliError(f"flash: {error}. Pull the cable and plug it in again", NOT_WELL) from error
 
 
-def _start_again(link: SerialBoard, baudrate: int) -> None:
+def _start_again(path: str, baudrate: int) -> None:
     """As far as it can be reached: half a command may stand in its REPL."""
-    link.close()
     try:
-        SerialBoard(link.path, baudrate, seconds=3.0).reset()
+        SerialBoard(path, baudrate, seconds=3.0).reset()
     except BoardError:
         return  # it is gone, and starts when it has power again
 

@@ -8,7 +8,14 @@ from tillbell_agent.cli.flash_base import checked_base, lay_base
 from tillbell_agent.cli.flash_board import Opened, baudrate_of, bridge_status, find_board, opened, restart
 from tillbell_agent.cli.flash_package import build
 from tillbell_agent.cli.flash_screen import Screen
-from tillbell_agent.cli.flash_settings import Settings, existing_key, ready_key, settings_of, terminals_in
+from tillbell_agent.cli.flash_settings import (
+    Settings,
+    existing_key,
+    port_of,
+    ready_key,
+    settings_of,
+    terminals_in,
+)
 from tillbell_agent.flash.deploy import Package, choose_target, deploy, room_needed
 from tillbell_agent.flash.examine import Installed, examine
 from tillbell_agent.flash.hello import Proof
@@ -37,6 +44,7 @@ class Installation:
     def __init__(self, args: argparse.Namespace, screen: Screen, record: Record) -> None:
         self._args, self._screen, self._record = args, screen, record
         self._settings = None if args.update else settings_of(args)
+        self._port = self._settings.port if self._settings is not None else port_of(args)
         self.boots = "the board was not touched"
 
     def plan(self) -> list[str]:
@@ -61,8 +69,7 @@ class Installation:
             board, base = checked_base(self._args, found)
             self._record.base, self._record.base_name = base, self._args.base.name
             self.boots = "its boot loader waits for MicroPython: run this again with --base"
-            port = self._settings.port if self._settings is not None else self._args.port
-            found = lay_base(found, board, base, self._screen, port=port, quiet=self._args.json)
+            found = lay_base(found, board, base, self._screen, port=self._port, quiet=self._args.json)
             self.boots = "MicroPython as before, or new"
         if found.port is None:
             raise CliError(
@@ -82,7 +89,7 @@ class Installation:
     def _find(self) -> Found:
         settings, args = self._settings, self._args
         terminals = settings.terminals if settings is not None else terminals_in(args.config)
-        return find_board(args, settings.port if settings is not None else args.port, terminals)
+        return find_board(args, self._port, terminals)
 
     def _plan_settings(self) -> list[str]:
         settings = self._settings

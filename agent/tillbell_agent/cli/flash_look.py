@@ -6,14 +6,14 @@ from typing import Any
 
 from tillbell_agent.cli.common import print_json
 from tillbell_agent.cli.errors import NOT_WELL, OK, UNREACHABLE, USAGE, CliError
-from tillbell_agent.cli.flash_board import baudrate_of, find_board, opened, restart
+from tillbell_agent.cli.flash_board import await_port, baudrate_of, find_board, opened, restart
 from tillbell_agent.cli.flash_screen import Screen
-from tillbell_agent.cli.flash_settings import terminals_in
-from tillbell_agent.flash.deploy import roll_back
+from tillbell_agent.cli.flash_settings import port_of, terminals_in
+from tillbell_agent.flash.deploy import give_try_back, roll_back
 from tillbell_agent.flash.examine import Installed, examine
 from tillbell_agent.flash.identify import Found
 from tillbell_agent.flash.provision import fingerprint
-from tillbell_agent.flash.slots import Pointer
+from tillbell_agent.flash.slots import GOOD, Pointer
 from tillbell_agent.shell.boards import loader_sources, plain_files
 from tillbell_agent.shell.bridge_port import wait_for_bridge
 from tillbell_agent.shell.ports import PortError
@@ -22,10 +22,10 @@ _HELLO_S = 30.0
 
 
 def verify(args: argparse.Namespace, screen: Screen) -> int:
-    """Reads, and starts the bridge again."""
+    """Reads, and starts the bridge again: a start that is no trial's."""
     target = _target(args)
     with screen.step("look at the board"), opened(target) as board:
-        found, unique = examine(board.link, _loader()), board.identity.unique_id
+        found, unique = give_try_back(board.link, examine(board.link, _loader())), board.identity.unique_id
         restart(board.link)
     troubles = _troubles(found)
     if args.json:
@@ -56,9 +56,10 @@ def go_back(args: argparse.Namespace, screen: Screen) -> int:
 
 
 def _target(args: argparse.Namespace) -> Found:
-    target = find_board(args, args.port, terminals_in(args.config))
+    target = find_board(args, port_of(args), terminals_in(args.config))
     if target.port is None:
         raise CliError("flash: the board is in its boot loader, where its files cannot be read", USAGE)
+    await_port(target)
     return target
 
 
@@ -97,7 +98,9 @@ def _pointer_words(pointer: Pointer | None) -> str:
     if pointer is None:
         return ", for there is no pointer"
     behind = f", behind it {pointer.fallback}" if pointer.fallback else ""
-    return f" ({pointer.state}, {pointer.tries} tries{behind})"
+    if pointer.state == GOOD:
+        return f" (good{behind})"
+    return f" (on trial, {pointer.tries} start{'' if pointer.tries == 1 else 's'} left{behind})"
 
 
 def _facts(found: Installed) -> dict[str, Any]:

@@ -40,6 +40,17 @@ def settings_of(args: argparse.Namespace) -> Settings:
         raise CliError(f"flash: {error}", USAGE) from error
 
 
+def port_of(args: argparse.Namespace) -> str | None:
+    """Of --port, or of the configuration's bridge; None: neither says one. For what needs no settings. Raises CliError."""
+    if args.config is None:
+        _refuse_bridge_alone(args)
+        return str(args.port) if args.port is not None else None
+    config = read_config(args.config)
+    if args.port is not None or (args.bridge is None and not config.bridges):
+        return str(args.port) if args.port is not None else None
+    return _bridge(config, args.bridge).port
+
+
 def terminals_in(path: Path | None) -> tuple[str, ...]:
     """The ports that a configuration listens to itself."""
     return _terminals(read_config(path)) if path is not None else ()
@@ -81,8 +92,7 @@ def existing_key(path: Path) -> bytes | None:
 
 
 def _from_arguments(args: argparse.Namespace) -> Settings:
-    if args.bridge is not None:
-        raise CliError("flash: --bridge names a bridge of a configuration: give --config FILE too", USAGE)
+    _refuse_bridge_alone(args)
     if args.name is None:
         raise CliError(
             "flash: what shall it be called, and how do the lines speak? Give --config FILE --bridge NAME, or --name NAME "
@@ -106,6 +116,11 @@ def _from_config(args: argparse.Namespace) -> Settings:
     return Settings(
         check_name(bridge.name), (taps[1], taps[2]), key_file, args.port or bridge.port, _terminals(config)
     )  # fmt: skip
+
+
+def _refuse_bridge_alone(args: argparse.Namespace) -> None:
+    if args.bridge is not None:
+        raise CliError("flash: --bridge names a bridge of a configuration: give --config FILE too", USAGE)
 
 
 def _bridge(config: Config, name: str | None) -> BridgeConfig:

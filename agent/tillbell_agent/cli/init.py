@@ -63,7 +63,9 @@ QUESTIONS = (
     Question("timezone", "Time zone", lambda _answers: _local_zone()),
     Question("language", "Language of the texts, en or zh", _language),
     Question(
-        "currency", "Currency, ISO 4217", lambda answers: "CNY" if answers["language"] == "zh" else None
+        "currency",
+        "Currency, ISO 4217, as EUR",
+        lambda answers: "CNY" if answers["language"] == "zh" else None,
     ),
     Question("bridge", "Port of a firmware bridge, where one hears the terminal", optional=True, port=True),
     Question(

@@ -4,6 +4,8 @@ import argparse
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from tillbell_agent.cli.errors import OK, UNREACHABLE, USAGE, CliError
@@ -42,6 +44,9 @@ def run(args: argparse.Namespace) -> int:
     taps = {f"TILLBELL_TAP{number}": getattr(args, f"tap{number}") for number in (1, 2)}
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
+    signal.signal(
+        signal.SIGTTIN, signal.SIG_IGN
+    )  # in a shell's background: an error in place of a stopped board
     try:
         environment = {name: str(_present(path)) for name, path in taps.items() if path is not None}
         if not args.image.exists():
@@ -64,6 +69,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _present(path: Path) -> Path:
     """The device behind a link that may come later."""
+    if not path.exists():
+        print(f"sim board: waits for {path}", file=sys.stderr, flush=True)
     while not path.exists():
         time.sleep(_LOOK_S)
     return path.resolve()
@@ -76,9 +83,8 @@ def _link(link: Path, target: str) -> None:
 
 
 def _obey(board: PtyBoard) -> None:
-    """Until told to stop; the end of the input is no reason to."""
-    for line in sys.stdin:
-        wish = line.strip()
+    """Until told to stop; the end of the input is no reason to, nor is a terminal that it may not read, behind an &."""
+    for wish in _wishes():
         if wish == "cut":
             board.power_cut()
         elif wish == "start" and not board.has_power:
@@ -86,6 +92,16 @@ def _obey(board: PtyBoard) -> None:
         print("power" if board.has_power else "no power", flush=True)
     while True:
         signal.pause()
+
+
+def _wishes() -> Iterator[str]:
+    while True:
+        line = ""
+        with suppress(OSError):
+            line = sys.stdin.readline()
+        if not line:
+            return
+        yield line.strip()
 
 
 class _StopError(Exception):

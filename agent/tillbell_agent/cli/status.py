@@ -120,7 +120,7 @@ _OF_BRIDGE = (
     ("overruns", "OVERRUNS"),
     ("framing_errors", "with wrong stop bit or parity"),
     ("unheard", "of a channel that no source names"),
-    ("bad_frames", "frames dropped"),
+    ("bad_frames", "frames not taken: spoilt, or of an earlier session; they come again"),
 )
 
 

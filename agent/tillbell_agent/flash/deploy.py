@@ -6,7 +6,7 @@ the new slot has no manifest before all its files are right.
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tillbell_agent.flash.examine import CONFIG, OLD_CONFIG, POINTER, Installed, SlotFacts, files_below
 from tillbell_agent.flash.link import Advance, BoardError, BoardLink
@@ -152,7 +152,7 @@ def switch(link: BoardLink, target: Target) -> None:
 
 def roll_back(link: BoardLink, installed: Installed) -> str:
     """Let the pointer name the slot that does not run; returns it. Raises BoardError where that one is not whole."""
-    runs = installed.boots
+    runs = _on_trial(installed) or installed.boots  # a trial runs its last start with none left
     if runs is None:
         raise BoardError("neither slot is whole. Install the application anew: tillbell flash --update")
     back = other(runs)
@@ -160,6 +160,23 @@ def roll_back(link: BoardLink, installed: Installed) -> str:
         raise BoardError(f"slot {back} is {installed.slots[back]}: there is nothing to go back to")
     write_small(link, POINTER, Pointer(back, GOOD, 0, runs).encode())
     return back
+
+
+def give_try_back(link: BoardLink, installed: Installed) -> Installed:
+    """Of a trial: whoever looks at the board starts it again, which is no start that failed. Raises BoardError."""
+    pointer = installed.pointer
+    if pointer is None or _on_trial(installed) is None:
+        return installed
+    pointer = replace(pointer, tries=min(TRIES, pointer.tries + 1))
+    write_small(link, POINTER, pointer.encode())
+    return replace(installed, pointer=pointer)
+
+
+def _on_trial(installed: Installed) -> str | None:
+    """The slot that is, and runs."""
+    pointer = installed.pointer
+    on_trial = pointer is not None and pointer.state == TRIAL and installed.slots[pointer.slot].is_whole
+    return pointer.slot if pointer is not None and on_trial else None
 
 
 def write_small(link: BoardLink, path: str, octets: bytes) -> None:

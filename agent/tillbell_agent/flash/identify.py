@@ -107,7 +107,7 @@ def settle(boards: Sequence[Board], identity: Identity) -> Board:
 def the_only(boards: Sequence[Board]) -> Board:
     if len(boards) > 1:
         raise NotIdentifiedError(
-            f"it may be any of {', '.join(board.name for board in boards)}. Name it with --board"
+            f"the board may be any of {', '.join(board.name for board in boards)}. Name it with --board"
         )
     return boards[0]
 

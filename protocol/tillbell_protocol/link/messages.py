@@ -20,6 +20,7 @@ RESET_CAUSES = ("unknown", "power", "watchdog", "button", "command", "brown-out"
 # Flags of DATA.
 GAP = 0x01  # octets before these are missing: the ring was full
 OVERRUN = 0x02  # the UART lost octets since the DATA before
+FIRST = 0x08  # with GAP: nothing of this channel was lost before in this log, for nothing was heard
 FRAMING = 0x04  # among these are octets with a wrong stop bit or parity
 
 
