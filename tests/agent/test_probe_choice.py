@@ -15,7 +15,7 @@ from tillbell_agent.probe.verdict import Finding
 from tillbell_agent.sim.probing import Outcome, draw, run, whole_frames
 from tillbell_agent.sim.uart import Format, garbled
 
-PLAIN, EVEN, SEVEN = Setting(9600), Setting(9600, 8, "E"), Setting(9600, 7)
+PLAIN, EVEN, SEVEN = Setting(19_200), Setting(19_200, 8, "E"), Setting(19_200, 7)
 # Lines that once stayed open: a wrong half of the speed, formats tried too late, damaged frames, few octets.
 ONCE_OPEN = [
     ("escpos", 188), ("ecr17", 9), ("ecr17", 131), ("mis-bankall", 50), ("mis-bankall", 164), ("hypercom", 30),
@@ -25,18 +25,18 @@ ONCE_OPEN = [
 ]  # fmt: skip
 
 
-def choice_at_9600(hearings: dict[Setting, Hearing] | None = None) -> Choice:
-    """Text was heard at 9600, of a line that is that fast."""
+def choice_at_19200(hearings: dict[Setting, Hearing] | None = None) -> Choice:
+    """Text was heard at three speeds, of a line that has the slowest of them."""
     choice = Choice({} if hearings is None else hearings)
     text = bytes(random.Random(3).choices(b"0123456789 ABCDEF|", k=60))
-    for heard_at in (115_200, 9600):
-        heard = garbled(text, (9600, Format()), (heard_at, Format()))
+    for heard_at in (115_200, 38_400, 19_200):
+        heard = garbled(text, (19_200, Format()), (heard_at, Format()))
         choice.ear.hear(heard_at, bytes(each.octet for each in heard), None)
     return choice
 
 
 def test_what_was_heard_in_vain_is_left_for_another_format_and_comes_again() -> None:
-    choice, setting, tried = choice_at_9600(), PLAIN, []
+    choice, setting, tried = choice_at_19200(), PLAIN, []
     for _ in range(5):
         tried.append(setting)
         choice.heard_in_vain(setting, 40, clean=False)
@@ -45,7 +45,7 @@ def test_what_was_heard_in_vain_is_left_for_another_format_and_comes_again() -> 
 
 
 def test_other_speeds_are_tried_where_one_is_in_vain_for_long_whatever_the_ear_says() -> None:
-    choice, setting, tried = choice_at_9600(), PLAIN, set()
+    choice, setting, tried = choice_at_19200(), PLAIN, set()
     for _ in range(40):
         choice.heard_in_vain(setting, 40, clean=False)
         setting = choice.best(setting)
@@ -54,19 +54,19 @@ def test_other_speeds_are_tried_where_one_is_in_vain_for_long_whatever_the_ear_s
 
 
 def test_a_burst_without_an_error_is_hardly_in_vain() -> None:
-    choice = choice_at_9600()
+    choice = choice_at_19200()
     choice.heard_in_vain(PLAIN, 40, clean=True)
     assert choice.best(PLAIN) == PLAIN
 
 
 def test_few_octets_in_vain_say_little() -> None:
-    choice = choice_at_9600()
+    choice = choice_at_19200()
     choice.heard_in_vain(PLAIN, 1, clean=False)
     assert choice.best(PLAIN) == PLAIN
 
 
 def test_a_refused_setting_is_no_choice() -> None:
-    choice = choice_at_9600()
+    choice = choice_at_19200()
     choice.refuse(PLAIN)
     assert choice.best(PLAIN) == EVEN
 
@@ -74,7 +74,7 @@ def test_a_refused_setting_is_no_choice() -> None:
 def test_highest_bits_that_are_stop_bits_lead_to_seven_bits() -> None:
     plain = Hearing(PLAIN)
     plain.receive(bytes(octet | 0x80 for octet in b"0123456789 and noise") + b"noise", None)
-    choice = choice_at_9600({PLAIN: plain})
+    choice = choice_at_19200({PLAIN: plain})
     choice.heard_in_vain(PLAIN, 25, clean=False)
     assert choice.best(PLAIN) == SEVEN
 
@@ -82,9 +82,9 @@ def test_highest_bits_that_are_stop_bits_lead_to_seven_bits() -> None:
 def test_stop_bits_that_were_all_there_keep_eight_bits() -> None:
     plain = Hearing(PLAIN)
     plain.receive(bytes(range(48, 108)), Errors())
-    choice = choice_at_9600({PLAIN: plain})
-    for _ in range(2):
-        choice.heard_in_vain(PLAIN, 30, clean=False)
+    choice = choice_at_19200({PLAIN: plain})
+    for _ in range(5):
+        choice.heard_in_vain(PLAIN, 30, clean=True)
     assert choice.best(PLAIN) == PLAIN
 
 
@@ -127,7 +127,7 @@ def test_what_the_dialect_objects_to_does_not_spoil_what_it_understands_in_anoth
     assert (verdict.finding, verdict.dialect) == (Finding.TERMINAL, "mis-bankall")
 
 
-def heard_by(hunt: Hunt, frames: list[bytes], form: Format, *, counted: bool, waits: bool = True) -> None:
+def heard_by(hunt: Hunt, frames: list[bytes], form: Format, *, counted: bool) -> None:
     """Bursts, one a second, at the hunt's own speed."""
     for number, octets in enumerate(frames):
         now, setting = number + 1.0, hunt.setting
@@ -141,7 +141,7 @@ def heard_by(hunt: Hunt, frames: list[bytes], form: Format, *, counted: bool, wa
 
 @pytest.mark.parametrize("counted", [True, False])
 def test_eight_bits_that_were_first_understood_as_seven_are_eight(counted: bool) -> None:
-    """The first burst is damaged, and a receiver that waits after a missing stop bit hears them as seven bits."""
+    """A receiver that waits after a missing stop bit hears ASCII rightly, whatever the eighth bit."""
     frame = b"\x02" + b"0210|00|597029414300|75001146" + b"\x03"
     check = 0
     for octet in frame[1:]:

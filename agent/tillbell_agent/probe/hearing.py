@@ -18,7 +18,7 @@ UNKNOWN = "unknown frames"
 MOST_PENDING = 16_384  # octets of one burst: a receipt with a picture
 _MOST_KEPT = 2048  # of a frame that may go on in the next burst
 _MOST_TURNS = 256
-_LONG_BURST = 8  # octets
+_LONG_BURST = 4  # octets
 _ENOUGH_FOR_PARITY = 24  # octets
 _PARITY_HOLDS = 0.94
 _USED = 0.04  # a highest bit that is hardly ever set, or always, is no parity
@@ -101,7 +101,7 @@ class Hearing:
         self.setting = setting
         self.all = Share()
         self.understood = Share()  # the bursts in which something was recognised
-        self.long = Share()  # the bursts that are more than an ACK, or a glitch
+        self.long = Share()  # whole bursts longer than an ACK, or a glitch; and what was recognised
         self.tallies: dict[str, Tally] = {}
         self.opinions: dict[str, Opinion] = {}
         self._rows = {**rows, **OTHERS}
@@ -159,8 +159,8 @@ class Hearing:
         """Whether something is recognised in what was not looked at yet; nothing is counted."""
         return any(self._sights().values())
 
-    def end_burst(self, now: float) -> None:
-        """The line fell silent: look at what was said, and count it."""
+    def end_burst(self, now: float, *, whole: bool = True) -> None:
+        """The line fell silent: look at what was said, and count it. ``whole``: it was heard from its beginning."""
         if not self._fresh:
             return
         found = self._sights()
@@ -170,12 +170,24 @@ class Hearing:
         self._ask_dialects(found, now)
         if any(found.values()):
             self.understood.take(self._burst)
-        if self._burst.octets >= _LONG_BURST:
+        if (whole and self._burst.octets >= _LONG_BURST) or any(found.values()):
             self.long.take(self._burst)
         self._burst = Share()
         end = max((sight.end for sights in found.values() for sight in sights), default=0)
         del self._pending[: max(end, len(self._pending) - _MOST_KEPT)]
         self._fresh = 0
+
+    @property
+    def recognises(self) -> bool:
+        """Whether a frame or print with commands was seen, be it once, to which the dialect does not object."""
+        return any(
+            self.meets_need(name) if name == UNKNOWN else self.may_be(name) and not self.objects(name)
+            for name in self.tallies
+        )
+
+    def objects(self, name: str) -> bool:
+        """Whether enough was seen, and the dialect makes nothing of it all the same."""
+        return self.meets_need(name) and name in self.opinions and self.opinions[name].protests
 
     def framed(self, name: str) -> bool:
         return self._rows[name].frames
@@ -212,9 +224,11 @@ class Hearing:
 
     def _ask_dialects(self, found: Mapping[str, list[Sight]], now: float) -> None:
         octets = bytes(octet & 0x7F for octet in self.fresh) if self.parity else self.fresh
+        before = len(self._pending) - self._fresh
         for name in self.tallies:
             if name not in ROWS:
                 continue
             if name not in self.opinions:
                 self.opinions[name] = Opinion(name)
-            self.opinions[name].hear(octets, now, judged=bool(found.get(name)))
+            explained = sum(max(0, each.end - max(each.start, before)) for each in found.get(name, []))
+            self.opinions[name].hear(octets, now, min(explained, len(octets)))

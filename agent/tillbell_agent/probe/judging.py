@@ -30,11 +30,9 @@ def judge(hearings: Iterable[Hearing], base: Setting | None) -> Verdict:
     rivals = [name for name in ranked[1:] if _score(heard, name) > _RIVAL * _score(heard, ranked[0])]
     best = max(
         heard,
-        key=lambda each: (each.setting == base and each.meets_need(ranked[0]), _score([each], ranked[0])),
+        key=lambda each: (_is_borne_out(each, ranked[0]), each.setting == base, _score([each], ranked[0])),
     )
-    enough = best.meets_need(ranked[0])
-    opinion = best.opinions.get(ranked[0])
-    sure = enough and not rivals and not (opinion is not None and opinion.protests)
+    sure = _is_borne_out(best, ranked[0]) and not rivals
     found = _OTHERS.get(ranked[0], Finding.TERMINAL) if sure else Finding.UNSURE
     return _verdict(found, (ranked[0], *rivals), base or best.setting, best, heard)
 
@@ -42,6 +40,11 @@ def judge(hearings: Iterable[Hearing], base: Setting | None) -> Verdict:
 def _names(heard: Iterable[Hearing]) -> set[str]:
     """Text alone is no dialect: scales and scanners say lines too."""
     return {name for each in heard for name in each.tallies if name != UNKNOWN and each.may_be(name)}
+
+
+def _is_borne_out(heard: Hearing, name: str) -> bool:
+    """Enough was seen under one setting, and the dialect does not object."""
+    return heard.meets_need(name) and not heard.objects(name)
 
 
 def _score(heard: Iterable[Hearing], name: str) -> int:
@@ -83,7 +86,11 @@ def _with_parity(setting: Setting, hearing: Hearing) -> Setting:
     if parity is None:
         return setting
     if parity == "M":
-        return replace(setting, bytesize=7, parity="N", stopbits=2)
+        share = hearing.wrong_share
+        two = (
+            share is not None and share < _PARITY_SHARE
+        )  # of a single one the next start bit takes its place
+        return replace(setting, bytesize=7, parity="N", stopbits=1 + two)
     return replace(setting, bytesize=7, parity=parity)
 
 

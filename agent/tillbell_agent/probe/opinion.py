@@ -15,19 +15,22 @@ class Opinion:
     def __init__(self, name: str) -> None:
         self._dialect = make_dialect(name, DialectSettings()) if name in DIALECTS else None
         self.told = self.heard = self.skipped = 0
+        self._excused = 0  # octets that nobody explained: a dialect may skip them, and says so when it likes
 
-    def hear(self, octets: bytes, now: float, *, judged: bool) -> None:
-        """``judged``: something was recognised among these octets, so the dialect should find it too."""
+    def hear(self, octets: bytes, now: float, explained: int) -> None:
+        """``explained``: so many of these octets were recognised, so the dialect should find something in them too."""
         if self._dialect is None:
             return
+        self.heard += explained
+        self._excused += len(octets) - explained
         skipped = self._count([*self._dialect.tick(now), *self._dialect.receive_data(octets, now)])
-        if judged:
-            self.heard += len(octets)
-            self.skipped += skipped
+        excused = min(skipped, self._excused)
+        self._excused -= excused
+        self.skipped += skipped - excused
 
     @property
     def protests(self) -> bool:
-        """It skipped most of what it was given, and made nothing of the rest."""
+        """It skipped most of what was recognised, and made nothing of the rest."""
         return self.skipped > _MOST_SKIPPED * self.heard and not self.told
 
     def _count(self, events: Iterable[DialectEvent]) -> int:
