@@ -137,6 +137,7 @@ def test_a_pseudo_terminal_takes_every_speed_and_no_parity(tmp_path: Path) -> No
             assert pty.speed() == speed
         assert not port.tune(9600, 7, "E", 1)
         assert not port.tune(9600, 8, "M", 1)
+        assert port.tune(2400, 8, "N", 1), "what was refused is left behind"
         assert port.error_counts() is None, "it keeps no counters"
         port.close()
 

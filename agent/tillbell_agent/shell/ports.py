@@ -5,6 +5,7 @@ them, no flow control is set, and the wiring leaves those pins unconnected. A po
 ever, so an empty read is an end, not a pause.
 """
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -80,10 +81,15 @@ class ListenPort:
 
         A pseudo-terminal takes any speed and drops parity and seven bits. Raises PortError where the port is gone.
         """
-        wanted = {"baudrate": baudrate, "bytesize": bytesize, "parity": parity, "stopbits": stopbits}
+        wanted = {"baudrate": baudrate, "bytesize": bytesize, "parity": parity}
         try:
-            for name, value in wanted.items():
-                setattr(self._serial, name, value)
+            for (
+                name,
+                value,
+            ) in wanted.items():  # each with what is left of the settings before, which may be refused
+                with contextlib.suppress(serial.SerialException, OSError, termios.error):
+                    setattr(self._serial, name, value)
+            self._serial.stopbits = stopbits
             _set_modes(self.fileno())
             termios.tcflush(self.fileno(), termios.TCIFLUSH)
             return _has_format(self.fileno(), baudrate, bytesize, parity)
