@@ -83,10 +83,8 @@ class ListenPort:
         """
         wanted = {"baudrate": baudrate, "bytesize": bytesize, "parity": parity}
         try:
-            for (
-                name,
-                value,
-            ) in wanted.items():  # each with what is left of the settings before, which may be refused
+            for name, value in wanted.items():
+                # Set together with what is left of the settings before, which may be refused.
                 with contextlib.suppress(serial.SerialException, OSError, termios.error):
                     setattr(self._serial, name, value)
             self._serial.stopbits = stopbits
