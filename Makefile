@@ -3,7 +3,7 @@
 #   make demo        a sale on a simulated terminal becomes a text and a sealed SMS, before your eyes
 #   make test        the tests
 #   make check       what CI runs: the tests, ruff, ruff format --check, mypy --strict
-#   make test-deps   the tests with Debian's own dependencies, and with the index's current ones
+#   make test-deps   what uses a dependency, with Debian's own versions, and with the index's current ones
 #   make bench       octets, segments, latency, memory: the measured figures
 #   make kill        KILLS=50: kills the agent that often in a stream of sales, and counts what was lost
 #   make kill-sending KILLS=200: kills it that often while it sends and answers are lost, and counts what was told twice
