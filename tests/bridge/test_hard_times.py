@@ -107,6 +107,14 @@ def store_of(folder: Path, log: int = 1, ring: int = RING) -> Store:
     return Store(Ring(bytearray(ring)), new_journal(folder), log, log, Epochs(None))
 
 
+def fill_journal(folder: Path) -> None:
+    """Sixty chunks of log 1, in some files."""
+    store = store_of(folder)
+    for number in range(60):
+        store.add(0, 0, 0, b"%d" % number * 90)
+        store.spill()
+
+
 # --- flash that refuses
 
 
@@ -157,10 +165,7 @@ def test_epochs_that_cannot_be_written_keep_nothing_else_from_flash(
 def test_a_file_that_the_flash_does_not_give_costs_that_file_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = store_of(tmp_path)
-    for number in range(60):
-        store.add(0, 0, 0, b"%d" % number * 90)
-        store.spill()
+    fill_journal(tmp_path)
     worn = sorted(path.name for path in (tmp_path / "journal").iterdir())[1]
     real = builtins.open
 
@@ -252,10 +257,7 @@ def test_octets_that_memory_did_not_allow_are_missed_in_the_next_chunk(
 def test_what_was_not_found_for_want_of_memory_is_found_once_the_rest_was_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = store_of(tmp_path)
-    for number in range(60):
-        store.add(0, 0, 0, b"%d" % number * 90)
-        store.spill()
+    fill_journal(tmp_path)
     found = Journal._found
 
     def short(self: Journal, file: int, body: bytes) -> None:
