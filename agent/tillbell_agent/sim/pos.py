@@ -24,6 +24,8 @@ _BITS_PER_OCTET = 10  # 8N1: start, eight, stop
 _SETTLE_S = 0.3
 _POLL_S = 0.05
 _DRAIN_S = 2.0  # a reader that takes nothing for so long does not read
+# A port that stood empty for so long is empty: between a reader's two pieces it is, too, while the kernel moves the next.
+_EMPTY_S = 0.3
 
 
 class CableError(Exception):
@@ -110,7 +112,7 @@ class PtyCable:
     def _drain(self) -> None:
         far = os.open(self._target, os.O_RDWR | os.O_NOCTTY)
         unread, since = _unread(far), time.monotonic()
-        while unread and time.monotonic() - since < _DRAIN_S:
+        while time.monotonic() - since < (_DRAIN_S if unread else _EMPTY_S):
             time.sleep(_POLL_S)
             left = _unread(far)
             unread, since = left, (since if left == unread else time.monotonic())
@@ -141,7 +143,9 @@ def send(cable: Cable, octets: bytes, baudrate: int | None) -> None:
 
 
 def _unread(descriptor: int) -> int:
-    """Octets that stand in a port and nobody has read."""
+    """Octets that stand in a port and nobody has read. The number leaves out what is on its way through the kernel;
+    asking whether the port is readable waits for that."""
+    select.select([descriptor], [], [], 0)
     return int.from_bytes(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
