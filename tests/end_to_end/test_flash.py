@@ -272,6 +272,13 @@ def test_another_key_is_refused_while_the_bridge_holds_something(
         assert bench.well(*NEW, "--key-file", "other.key", "--forget-held")["outcome"] == "well"
 
 
+def test_a_key_that_others_may_read_is_refused_before_a_board_is_looked_for(bench: Bench) -> None:
+    (bench.folder / "till-1.key").write_text("5a" * 32)
+    (bench.folder / "till-1.key").chmod(0o644)
+    refused = bench.flash(*NEW, port="/dev/absent")
+    assert (refused.returncode, "chmod 600" in refused.stderr) == (2, True), refused.stderr
+
+
 FILL_THE_JOURNAL = """
 import gc, os, sys
 sys.path.insert(0, '/a')

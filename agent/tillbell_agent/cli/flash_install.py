@@ -64,6 +64,8 @@ class Installation:
         return [*rows, *self._plan_settings(), "a restart, HELLO under the key, and the self-test"]
 
     def run(self) -> None:
+        if self._settings is not None:
+            existing_key(self._settings.key_file)  # one that cannot be used is said before a board is touched
         found = self._find()
         if self._args.base is not None:
             board, base = checked_base(self._args, found)
