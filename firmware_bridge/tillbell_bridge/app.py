@@ -51,20 +51,23 @@ class Bridge:
         self._board, self._config, self._config_word = board, config, config_word
         self._root, self._slot, self._version = root, slot, version
         self._boot = starts
-        key = Mac(config.link_key).digest(b"tillbell journal")
-        self._journal = Journal(root + "/journal", lambda iv: cipher(key, iv), board.random, JOURNAL_ROOM)
-        while any(part.boot == self._boot & 0xFFFF for part in self._journal.old):
-            self._boot += 1  # the flash refused to count
-        log = int.from_bytes(board.random(4), "little")
         self._epochs = Epochs(root + "/epochs")
         self._ring = Ring(memory)
-        self.store = Store(self._ring, self._journal, log, self._boot & 0xFFFF, self._epochs)
+        self.store = Store(self._ring, int.from_bytes(board.random(4), "little"), self._epochs)
         self._taps = _taps(board, config, self.store.add)
+        self.health = Health(_PARTS, board.feed)
+        key = Mac(config.link_key).digest(b"tillbell journal")
+        self._journal = Journal(
+            root + "/journal", lambda iv: cipher(key, iv), board.random, JOURNAL_ROOM,
+            lambda: self.health.run("taps", self._hear, board.ticks_us()),
+        )  # fmt: skip
+        while any(part.boot == self._boot & 0xFFFF for part in self._journal.old):
+            self._boot += 1  # the flash refused to count
+        self.store.keep_in(self._journal, self._boot & 0xFFFF)
         self.store.when_asked(self._flush)
         who = Who(config.board, board.unique_id, version, board.reset_cause, self._boot & 0xFFFF)
         nonce = lambda: board.random(16)  # noqa: E731
         self.session = DeviceSession(config.link_key, who, self.store, nonce, self.counters)
-        self.health = Health(_PARTS, board.feed)
         self._console = console.Console()
         self._out = b""
         self._confirmed = False

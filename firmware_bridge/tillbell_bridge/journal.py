@@ -83,9 +83,10 @@ class Journal:
     """``cipher``: 16 octets → AES-CBC with ``encrypt`` and ``decrypt``; ``random``: gives octets; ``room``: octets of flash.
 
     ``old``: what earlier starts left, oldest first. ``present``: of this start. Files are removed in ``tidy`` alone.
+    ``meanwhile`` is called at each file that is looked into: of a full journal that takes seconds.
     """
 
-    def __init__(self, folder: str, cipher, random, room: int) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, folder: str, cipher, random, room: int, meanwhile=None) -> None:  # type: ignore[no-untyped-def]
         self.writes = self.torn = self.refused = 0
         self.old = []  # type: list[Part]
         self.present = None  # type: Part | None
@@ -97,6 +98,7 @@ class Journal:
         self._cached_log, self._cached_first = 0, 0  # of the batch that was read last
         self._cached = []  # type: list[bytes]
         self._spare = Part(0, 0, 1, room // _FLASH_BLOCK + 2)  # of this start: memory is not in pieces yet
+        self._meanwhile = meanwhile
         self._find()
 
     @property
@@ -197,6 +199,8 @@ class Journal:
     def find_more(self) -> None:
         """What memory did not allow before: once what was found has been taken."""
         while self._unfound:
+            if self._meanwhile is not None:
+                self._meanwhile()
             file = self._unfound[0]
             try:
                 self._find_in(file)

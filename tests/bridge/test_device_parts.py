@@ -109,7 +109,8 @@ class Board:
             self.journal_room,
         )  # fmt: skip
         self.ring, self.journal = Ring(bytearray(4096)), journal
-        self.store = Store(self.ring, journal, self.starts, self.starts, Epochs(None))
+        self.store = Store(self.ring, self.starts, Epochs(None))
+        self.store.keep_in(journal, self.starts)
 
     def hear(self, octets: bytes) -> bool:
         return self.store.add(0, 0, 0, octets)

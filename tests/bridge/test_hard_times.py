@@ -104,7 +104,9 @@ def new_journal(folder: Path) -> Journal:
 
 
 def store_of(folder: Path, log: int = 1, ring: int = RING) -> Store:
-    return Store(Ring(bytearray(ring)), new_journal(folder), log, log, Epochs(None))
+    store = Store(Ring(bytearray(ring)), log, Epochs(None))
+    store.keep_in(new_journal(folder), log)
+    return store
 
 
 def fill_journal(folder: Path) -> None:
@@ -115,7 +117,27 @@ def fill_journal(folder: Path) -> None:
         store.spill()
 
 
-# --- flash that refuses
+# --- flash that takes its time, or refuses
+
+
+def test_what_is_said_while_a_journal_is_looked_through_is_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill_journal(tmp_path)
+    files = len(os.listdir(tmp_path / "journal"))
+    board = Board([(0, b"".join([b"%04d" % number for number in range(2000)]))])
+
+    def slow_open(path: str, mode: str) -> Any:
+        board.spend(6 * SECOND // files)  # 6 s of a line at 9600 are more than a receiver keeps
+        return open(path, mode)
+
+    monkeypatch.setattr(journal, "open", slow_open, raising=False)
+    bridge = bridge_on(board, tmp_path)
+    came = board.now
+    assert came >= 6 * SECOND
+    run(bridge, board, lambda: board.now > came + 4 * SECOND)
+    counted = bridge.counters()
+    assert (counted["octets"], counted["overruns"], counted["lost"]) == (8000, 0, 0)
 
 
 def test_a_full_journal_gives_its_room_back_as_soon_as_an_agent_takes_what_it_holds(
