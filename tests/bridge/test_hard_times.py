@@ -117,6 +117,18 @@ def fill_journal(folder: Path) -> None:
         store.spill()
 
 
+# --- chance that is none
+
+
+def test_no_start_takes_the_log_of_another_where_chance_gives_the_same_octets(tmp_path: Path) -> None:
+    logs = set()
+    for start in range(1, 50):
+        board = Board([])
+        board.random = lambda count: b"\x2a" * count  # type: ignore[method-assign]
+        logs.add(bridge_on(board, tmp_path, boot=start).store.log)
+    assert len(logs) == 49
+
+
 # --- flash that takes its time, or refuses
 
 

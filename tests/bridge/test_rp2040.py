@@ -1,26 +1,30 @@
-"""The link and the RP2040's own modules on an emulated RP2040 with a real MicroPython, where somebody has one.
+"""The link, the RP2040's own modules and the bridge as a whole on an emulated RP2040 with the board's own MicroPython.
 
-No package brings MicroPython for the Pico, so these are skipped unless TILLBELL_RP2040_UF2 is the path of its UF2 and
-``rp2040py`` is installed.
+Skipped unless TILLBELL_RP2040_UF2 is the path of a UF2 and ``rp2040py`` is installed: ``make rp2040`` sees to both.
 """
 
 import asyncio
 import os
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable
-from importlib import import_module
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tillbell_agent.bridge.events import Connected, Counters
+from tillbell_agent.shell.board_link import SerialBoard
+from tillbell_agent.sim.board_pty import BLOCK, PtyBoard, new_image
+
 sys.path.insert(0, str(Path(__file__).parent))
 import firmware_gate as gate
+from emulated_pico import Agent, Pico, octets_of_files
 
 VECTORS = gate.PROTOCOL / "vectors/link.json"
 RUNNER = gate.REPO / "tests/protocol/link_runner.py"
-_UF2_BLOCK = 512
-_PIECE = 512  # octets that one command writes
+RECEIPT = b"\x1b@TOTAL 12.50\r\n\x1dV\x00"
+LATER = b"\x1b@TOTAL 7.25\r\n\x1dV\x00"
 
 TAP = """
 from tillbell_bridge.config import TapConfig
@@ -29,111 +33,133 @@ tap = Rp2Receiver(TapConfig({"baudrate": 9600, "bits": 8, "parity": "N", "stop":
     "rxbuf": 4096}))
 """
 
-
-def emulated(uf2: Path) -> Any:
-    """A Pico that is not started yet. Raises ValueError where the file is no UF2."""
-    pytest.importorskip("rp2040py", reason="optional: pip install rp2040py")
-    boards, device = import_module("rp2040py.boards"), import_module("rp2040py.device")
-    micropython = import_module("rp2040py.utils.firmware_retrieve").MICROPYTHON
-    size = uf2.stat().st_size
-    if not size or size % _UF2_BLOCK:
-        raise ValueError(f"{uf2} is no UF2: it does not consist of blocks of {_UF2_BLOCK} octets")
-    quieten_the_transmitter()
-    return device.MicroPythonDevice(board=boards.resolve_board_spec("pico", micropython, str(uf2)))
+emulated = pytest.mark.skipif(
+    "TILLBELL_RP2040_UF2" not in os.environ,
+    reason="optional: TILLBELL_RP2040_UF2 names no UF2 of MicroPython for the Pico; make rp2040",
+)
 
 
-def quieten_the_transmitter() -> None:
-    """The emulator says "transmitter empty" at each look at its interrupts, so ``machine.UART`` never comes out of one.
-
-    A real one says so when it has sent.
-    """
-    uart = import_module("rp2040py.peripherals.uart")
-
-    def check_interrupts(self: Any) -> None:
-        self.rp2040.set_interrupt(self.irq, bool(self._interrupt_status & self._interrupt_mask))
-
-    write = uart.RPUART.write_uint32
-
-    def write_uint32(self: Any, offset: int, value: int) -> None:
-        write(self, offset, value)
-        if offset == uart.UARTDR:
-            self._interrupt_status |= uart.UARTTXINTR
-            self.check_interrupts()
-
-    if uart.RPUART.check_interrupts.__module__ != __name__:
-        uart.RPUART.check_interrupts = check_interrupts
-        uart.RPUART.write_uint32 = write_uint32
+def uf2() -> Path:
+    pytest.importorskip("rp2040py", reason="optional: pip install rp2040py; make rp2040")
+    return Path(os.environ["TILLBELL_RP2040_UF2"])
 
 
-async def said(pico: Any, code: str) -> str:
-    printed, raised = await pico.aexec(code, timeout=120)
-    assert raised == b"", raised.decode()
-    return str(printed, "utf-8").strip()
+@pytest.fixture(scope="module")
+def modules(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A file system with all modules, as they are deployed, and the link's vectors."""
+    folder = tmp_path_factory.mktemp("modules")
+    gate.compile_all(folder / "mpy")
+    files = {str(path.relative_to(folder / "mpy")): path for path in (folder / "mpy").rglob("*.mpy")}
+    new_image(folder / "image", octets_of_files(uf2()) // BLOCK)
+    with PtyBoard(folder / "image") as board:
+        link = SerialBoard(board.port)
+        for package in sorted({str(parent) for name in files for parent in Path(name).parents} - {"."}):
+            link.make_folder(package)
+        for name, path in {**files, "link_runner.py": RUNNER, "link.json": VECTORS}.items():
+            link.write_file(name, path.read_bytes(), lambda _: None)
+        link.close()
+    return (folder / "image").read_bytes()
 
 
-async def put(pico: Any, name: str, octets: bytes) -> None:
-    """A file, and the folders that it is in."""
-    parts = name.split("/")[:-1]
-    for end in range(len(parts)):
-        folder = "/".join(parts[: end + 1])
-        await said(
-            pico,
-            f"import os\nif {parts[end]!r} not in os.listdir({folder.rpartition('/')[0]!r}): os.mkdir({folder!r})",
-        )
-    for at in range(0, len(octets), _PIECE):
-        mode, piece = ("ab" if at else "wb"), octets[at : at + _PIECE].hex()
-        await said(pico, f"with open({name!r}, {mode!r}) as file: file.write(bytes.fromhex('{piece}'))")
-
-
-def on_a_pico(tmp_path: Path, then: Callable[[Any], Awaitable[None]]) -> None:
-    """With all modules on it, as they are deployed."""
-    named = os.environ.get("TILLBELL_RP2040_UF2")
-    if not named:
-        pytest.skip("optional: TILLBELL_RP2040_UF2 names no UF2 of MicroPython for the Pico")
-    pico = emulated(Path(named))
-    gate.compile_all(tmp_path)
-
+def on_a_pico(image: bytes, then: Callable[[Pico], Awaitable[None]]) -> None:
     async def run() -> None:
-        async with pico:
-            for path in sorted(tmp_path.rglob("*.mpy")):
-                await put(pico, str(path.relative_to(tmp_path)), path.read_bytes())
+        async with Pico(uf2(), image) as pico:
             await then(pico)
 
     asyncio.run(run())
 
 
-def test_the_vectors_hold_on_an_rp2040(tmp_path: Path) -> None:
-    async def then(pico: Any) -> None:
-        await put(pico, "link_runner.py", RUNNER.read_bytes())
-        await put(pico, "link.json", VECTORS.read_bytes())
-        printed = await said(pico, "import link_runner\nlink_runner.main('link.json')")
+@emulated
+def test_the_vectors_hold_on_an_rp2040(modules: bytes) -> None:
+    async def then(pico: Pico) -> None:
+        printed = await pico.said("import link_runner\nlink_runner.main('link.json')")
         assert printed.endswith("wrong: []")
 
-    on_a_pico(tmp_path, then)
+    on_a_pico(modules, then)
 
 
-def test_every_module_imports_on_an_rp2040(tmp_path: Path) -> None:
-    async def then(pico: Any) -> None:
-        wanted = [name for name in gate.modules() if name not in gate.NOT_DEPLOYED]
-        await said(pico, "\n".join(f"import {name}" for name in wanted if not name.endswith("hal_esp32")))
+@emulated
+def test_every_module_imports_on_an_rp2040(modules: bytes) -> None:
+    wanted = [name for name in gate.modules() if name not in gate.NOT_DEPLOYED]
 
-    on_a_pico(tmp_path, then)
+    async def then(pico: Pico) -> None:
+        await pico.said("\n".join(f"import {name}" for name in wanted if not name.endswith("hal_esp32")))
 
-
-def test_a_tap_hears_what_is_on_the_pin(tmp_path: Path) -> None:
-    async def then(pico: Any) -> None:
-        await said(pico, TAP)
-        for octet in b"SALE 12.50\r\n":
-            pico.mcu.uart[0].feed_byte(octet)
-        heard = await said(pico, "import time\ntime.sleep_ms(50)\nprint(tap.read())")
-        assert heard == "b'SALE 12.50\\r\\n'"
-
-    on_a_pico(tmp_path, then)
+    on_a_pico(modules, then)
 
 
-@pytest.mark.parametrize("octets", [b"", b"not a UF2", bytes(512)])
+@emulated
+def test_a_tap_hears_what_is_on_the_pin(modules: bytes) -> None:
+    async def then(pico: Pico) -> None:
+        await pico.said(TAP)
+        pico.hear_at_once(b"SALE 12.50\r\n")
+        heard = await pico.said("import time\ntime.sleep_ms(50)\nprint(tap.read(), tap.take_errors())")
+        assert heard == "b'SALE 12.50\\r\\n' (0, 0)"
+
+    on_a_pico(modules, then)
+
+
+@dataclass(frozen=True)
+class Installed:
+    image: bytes
+    link_key: bytes
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """What ``tillbell flash`` leaves on a board; its tap is on the simulated board's, too, so that it is configured."""
+    folder = tmp_path_factory.mktemp("installed")
+    new_image(folder / "image", octets_of_files(uf2()) // BLOCK)
+    with PtyBoard(folder / "image") as board:
+        command = [
+            sys.executable,
+            "-m",
+            "tillbell_agent.cli",
+            "flash",
+            "--board",
+            "pico",
+            "--port",
+            board.port,
+        ]
+        line = ["--name", "till-1", "--tap1", "115200/8N1"]
+        done = subprocess.run(
+            [*command, *line], cwd=folder, capture_output=True, text=True, timeout=300, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    return Installed((folder / "image").read_bytes(), bytes.fromhex((folder / "till-1.key").read_text()))
+
+
+@emulated
+def test_an_installed_bridge_starts_and_what_it_heard_outlives_its_power(installed: Installed) -> None:
+    async def hears_without_an_agent() -> bytes:
+        async with Pico(uf2(), installed.image) as pico:
+            await pico.until(lambda: pico.listens, 5)
+            await pico.hear(RECEIPT)
+            await pico.go_on(2)  # nobody asks for it: it goes to flash
+            return pico.image()
+
+    async def tells_it_at_the_next_start(left: bytes) -> None:
+        async with Pico(uf2(), left) as pico:
+            agent = Agent(pico, installed.link_key)
+            await pico.until(lambda: [chunk.octets for chunk in agent.chunks()] == [RECEIPT], 10, agent.turn)
+            of_before = agent.events[0]
+            assert isinstance(of_before, Connected)
+            assert (of_before.board, of_before.reset_cause, of_before.lost) == ("pico", "power", 0)
+            # The emulator's chance is always the same: a log that only chance told apart would be taken for known.
+            await pico.hear(LATER)
+            await pico.until(lambda: len(agent.chunks()) > 1, 10, agent.turn)
+            is_told = [(chunk.octets, chunk.overrun, chunk.framing) for chunk in agent.chunks()]
+            assert is_told == [(RECEIPT, False, False), (LATER, False, False)]
+            counted = [event.values for event in agent.events if isinstance(event, Counters)][-1]
+            assert (counted["overruns"], counted["framing_errors"], counted["lost"]) == (0, 0, 0)
+            assert agent.bad_frames == 0
+
+    asyncio.run(tells_it_at_the_next_start(asyncio.run(hears_without_an_agent())))
+
+
+@pytest.mark.parametrize("octets", [b"", b"not a UF2"])
 def test_a_file_that_is_no_uf2_is_refused(tmp_path: Path, octets: bytes) -> None:
     path = tmp_path / "firmware.uf2"
     path.write_bytes(octets)
     with pytest.raises(ValueError, match="UF2"):
-        emulated(path)
+        Pico(path)
