@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tillbell_agent.bridge.events import Connected, Counters
+from tillbell_agent.flash.console import command
 from tillbell_agent.shell.board_link import SerialBoard
 from tillbell_agent.sim.board_pty import BLOCK, PtyBoard, new_image
 
@@ -130,7 +131,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
 
 
 @emulated
-def test_an_installed_bridge_starts_and_what_it_heard_outlives_its_power(installed: Installed) -> None:
+def test_an_installed_bridge_keeps_what_it_heard_without_power_and_gives_its_repl(
+    installed: Installed,
+) -> None:
     async def hears_without_an_agent() -> bytes:
         async with Pico(uf2(), installed.image) as pico:
             await pico.until(lambda: pico.listens, 5)
@@ -153,6 +156,9 @@ def test_an_installed_bridge_starts_and_what_it_heard_outlives_its_power(install
             counted = [event.values for event in agent.events if isinstance(event, Counters)][-1]
             assert (counted["overruns"], counted["framing_errors"], counted["lost"]) == (0, 0, 0)
             assert agent.bad_frames == 0
+            said = bytearray()
+            pico.write(command("repl"))
+            await pico.until(lambda: b">>> " in said, 10, lambda: said.extend(pico.read()))
 
     asyncio.run(tells_it_at_the_next_start(asyncio.run(hears_without_an_agent())))
 
