@@ -51,12 +51,12 @@ help:
 demo: $(STAMP)
 	@$(BIN)/python -m tillbell_agent.cli demo $(ARGS)
 
-# In four parts, which make -j runs side by side: two compute, the others wait for simulated hardware.
+# In four parts, which make -j runs side by side; what only computes lets go first what waits for simulated hardware.
 test: test-tills test-parts test-whole test-boards
 
 test-tills: $(STAMP)
 	@echo "==> tests of what terminals say"
-	@$(BIN)/python -m pytest tests/agent/pos $(ARGS)
+	@nice -n 10 $(BIN)/python -m pytest tests/agent/pos $(ARGS)
 
 test-parts: $(STAMP) $(TYPINGS)
 	@echo "==> tests of the other parts"
@@ -109,7 +109,7 @@ kill-sending: $(STAMP)
 	@$(BIN)/python tests/end_to_end/kill_sending.py --kills $(or $(KILLS),200) $(ARGS)
 
 simulate: $(STAMP)
-	@$(BIN)/python -m tillbell_agent.sim.installation.simulate \
+	@nice -n 10 $(BIN)/python -m tillbell_agent.sim.installation.simulate \
 		$(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),20)) --days $(or $(DAYS),7) $(ARGS)
 
 # Not in the environment, since few want it: the emulator, and the newest MicroPython for a Pico that a package on the index

@@ -55,7 +55,7 @@ class Bridge:
         self._ring = Ring(memory)
         # Never that of an earlier start: neither where chance is poor, nor where flash refused to count.
         log = int.from_bytes(board.random(4), "little") ^ (starts & 0xFFFFFFFF)
-        self.store = Store(self._ring, log, self._epochs)
+        self.store = Store(self._ring, log, starts & 0xFFFF, self._epochs)
         self._taps = _taps(board, config, self.store.add)
         self.health = Health(_PARTS, board.feed)
         key = Mac(config.link_key).digest(b"tillbell journal")

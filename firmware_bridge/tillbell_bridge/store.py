@@ -17,17 +17,17 @@ _LEAST_OF_A_BATCH = 1  # where memory is short: a chunk by itself
 class Store:
     """``log``, ``boot``, ``first``, ``newest``, ``lost`` are those of the log that is served. RAM only before ``keep_in``."""
 
-    def __init__(self, ring: Ring, log: int, epochs: "Epochs") -> None:
+    def __init__(self, ring: Ring, log: int, boot: int, epochs: "Epochs") -> None:
         self.chunks_lost = 0
         self.epochs = epochs
         self._ring, self._journal = ring, None  # type: Ring, Journal | None
-        self._log, self._boot = log, 0
+        self._log, self._boot = log, boot
         self._gap = [True] * _CHANNELS
         self._first = [m.FIRST] * _CHANNELS
         self._flush = _nothing
 
     def keep_in(self, journal: Journal, boot: int) -> None:
-        """What waits longer goes there, as of this start."""
+        """What waits longer goes there, as of this start; it may show that ``boot`` was taken."""
         self._journal, self._boot = journal, boot
 
     def when_asked(self, flush) -> None:  # type: ignore[no-untyped-def]

@@ -54,7 +54,7 @@ class Board:
     ) -> None:
         self.on_at, self.boot = now, boot
         self.ring = Ring(bytearray(room))
-        self.store = Store(self.ring, None, log, boot, Epochs(None))
+        self.store = Store(self.ring, log, boot, Epochs(None))
         who = Who("pico", unique_id, "0.1.0", 1, boot)
         chance = random.Random(log * 1000 + boot)
         counters = lambda: {"held": self.store.held, "lost": self.store.chunks_lost}  # noqa: E731

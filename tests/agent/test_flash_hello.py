@@ -19,7 +19,7 @@ class Bench:
     """A bridge that holds one chunk, and an installer with a key; ``asked``: how often it asked for the self-test."""
 
     def __init__(self, key: bytes = KEY, *, answers: bool = True) -> None:
-        self.store = Store(Ring(bytearray(4096)), None, 5, 7, Epochs(None))
+        self.store = Store(Ring(bytearray(4096)), 5, 7, Epochs(None))
         self.store.add(0, 0, 1, b"a sale")
         who = Who("pico", "e661", "0.1.0", 1, 7)
         self.bridge = DeviceSession(key, who, self.store, lambda: bytes(16), dict)

@@ -32,7 +32,7 @@ class Player:
         self.store = self.session = None
         gc.collect()  # the room of the start before, in one piece
         journal = Journal(self._folder + "/journal", lambda iv: Mirror(b"k", iv), bytes, JOURNAL_ROOM)
-        self.store = Store(Ring(bytearray(room)), log, Epochs(self._folder + "/epochs"))
+        self.store = Store(Ring(bytearray(room)), log, boot, Epochs(self._folder + "/epochs"))
         self.store.keep_in(journal, boot)
         who = Who("pico", unique_id, "0.1.0", 1, boot)
         held = lambda: {"held": self.store.held}  # noqa: E731

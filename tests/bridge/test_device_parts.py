@@ -109,7 +109,7 @@ class Board:
             self.journal_room,
         )  # fmt: skip
         self.ring, self.journal = Ring(bytearray(4096)), journal
-        self.store = Store(self.ring, self.starts, Epochs(None))
+        self.store = Store(self.ring, self.starts, self.starts, Epochs(None))
         self.store.keep_in(journal, self.starts)
 
     def hear(self, octets: bytes) -> bool:

@@ -104,7 +104,7 @@ def new_journal(folder: Path) -> Journal:
 
 
 def store_of(folder: Path, log: int = 1, ring: int = RING) -> Store:
-    store = Store(Ring(bytearray(ring)), log, Epochs(None))
+    store = Store(Ring(bytearray(ring)), log, log, Epochs(None))
     store.keep_in(new_journal(folder), log)
     return store
 
