@@ -108,24 +108,15 @@ class Installed:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    """What ``tillbell flash`` leaves on a board; its tap is on the simulated board's, too, so that it is configured."""
+    """What ``tillbell flash`` leaves on a Pico, by way of a simulated board."""
     folder = tmp_path_factory.mktemp("installed")
     new_image(folder / "image", octets_of_files(uf2()) // BLOCK)
     with PtyBoard(folder / "image") as board:
-        command = [
-            sys.executable,
-            "-m",
-            "tillbell_agent.cli",
-            "flash",
-            "--board",
-            "pico",
-            "--port",
-            board.port,
-        ]
-        line = ["--name", "till-1", "--tap1", "115200/8N1"]
+        wanted = f"flash --board pico --port {board.port} --name till-1 --tap1 115200/8N1".split()
         done = subprocess.run(
-            [*command, *line], cwd=folder, capture_output=True, text=True, timeout=300, check=False
-        )
+            [sys.executable, "-m", "tillbell_agent.cli", *wanted], cwd=folder, capture_output=True, text=True,
+            timeout=300, check=False,
+        )  # fmt: skip
         assert done.returncode == 0, done.stderr
     return Installed((folder / "image").read_bytes(), bytes.fromhex((folder / "till-1.key").read_text()))
 
