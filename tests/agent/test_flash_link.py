@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,6 +69,16 @@ def test_a_rename_replaces_and_a_removal_removes(board: PtyBoard) -> None:
     assert (link.read_file("/x"), names(link)) == (b"new", ["x"])
     link.remove("/x")
     assert names(link) == []
+
+
+def test_a_board_that_was_left_is_free_though_a_child_that_has_not_begun_its_program_has_it_still(
+    board: PtyBoard,
+) -> None:
+    link = SerialBoard(board.port)
+    of_the_child = os.dup(link._transport.serial.fileno())  # as a fork leaves it
+    link.reset()
+    assert SerialBoard(board.port).exec("print(2)") == "2\n"
+    os.close(of_the_child)
 
 
 def test_an_empty_file_is_a_file(board: PtyBoard) -> None:

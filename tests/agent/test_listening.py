@@ -105,6 +105,17 @@ def test_a_missing_port_a_taken_port_and_a_file_are_said_each_in_its_way(
         ListenPort(LineSettings(str(tmp_path / "file")))
 
 
+def test_a_closed_port_is_free_though_a_child_that_has_not_begun_its_program_has_it_still(
+    cable: Cable,
+) -> None:
+    first = TalkPort(LineSettings(cable.path))
+    of_the_child = os.dup(first.fileno())  # as a fork leaves it
+    first.close()
+    first.close()
+    TalkPort(LineSettings(cable.path)).close()
+    os.close(of_the_child)
+
+
 def test_a_modems_port_writes_what_fits_and_says_how_much(cable: Cable) -> None:
     port = TalkPort(LineSettings(cable.path))
     written = port.write(b"x" * 100_000)

@@ -15,6 +15,7 @@ from typing import Any
 from tillbell_agent.flash.console import command
 from tillbell_agent.flash.link import Advance, BoardError
 from tillbell_agent.shell.flash_tools import need
+from tillbell_agent.shell.ports import unlock
 
 _READ_S = 1.0  # mpremote asks octet by octet, and waits for ever where nobody says how long
 _PROMPT = b">>> "
@@ -138,6 +139,7 @@ def _read_prompt(port: Any) -> None:
 
 
 def _close(transport: Any) -> None:
+    unlock(transport.serial)
     try:
         transport.close()
     except OSError:

@@ -108,6 +108,7 @@ class ListenPort:
         return counters[_FRAMING] + counters[_BREAKS], counters[_PARITY]
 
     def close(self) -> None:
+        unlock(self._serial)
         self._serial.close()
 
 
@@ -130,6 +131,12 @@ class TalkPort(ListenPort):
             return 0
         except OSError as error:
             raise PortError(f"{self.path}: {error.strerror}: is it unplugged?") from error
+
+
+def unlock(port: serial.Serial) -> None:
+    """Let others open it, before it is closed: a child that has not begun its program yet holds the lock as well."""
+    with contextlib.suppress(OSError):  # pyserial's errors are such: it is closed already
+        fcntl.flock(port.fileno(), fcntl.LOCK_UN)
 
 
 def _open(settings: LineSettings) -> _Serial:
