@@ -61,7 +61,7 @@ class Bridge:
         key = Mac(config.link_key).digest(b"tillbell journal")
         self._journal = Journal(
             root + "/journal", lambda iv: cipher(key, iv), board.random, JOURNAL_ROOM,
-            lambda: self.health.run("taps", self._hear, board.ticks_us()),
+            self._hear_meanwhile,
         )  # fmt: skip
         while any(part.boot == self._boot & 0xFFFF for part in self._journal.old):
             self._boot += 1  # the flash refused to count
@@ -75,6 +75,11 @@ class Bridge:
         self._confirmed = False
         self._overruns_shown = self._shine_at = self._keep_at = 0
         self._now = 0
+
+    def _hear_meanwhile(self) -> None:
+        """A start looks into one file of its journal after the other: each is progress."""
+        self.health.run("taps", self._hear, self._board.ticks_us())
+        self._board.feed()
 
     def turn(self, now: int) -> None:
         """``now``: microseconds since the start."""
@@ -278,8 +283,8 @@ def run(  # type: ignore[no-untyped-def]
 
     version = slots.version(root, slot)
     cipher = lambda key, iv: aes(key, 2, iv)  # noqa: E731
+    board.start_watchdog()  # first, so that no version and no flash can hang in what begins
     bridge = Bridge(board, config, word, cipher, root, slot, version, starts, memory)
-    board.start_watchdog()
     while not bridge.wish:
         bridge.turn(board.ticks_us())
         board.pause()

@@ -14,6 +14,7 @@ from unittest import mock
 
 FIFO_OCTETS = 32
 ERASE_US, PROGRAM_US, PAGE = 45_000, 400, 256
+WATCHDOG_US = 8_388_000  # an RP2040's most
 TURN_US, RUBBISH_EVERY, RUBBISH_US = 1_500, 200, 12_000
 
 
@@ -67,6 +68,10 @@ class SimUart:
             self._said.pop(0)
 
 
+class WatchdogReset(BaseException):
+    """No program can catch it."""
+
+
 class SimBoard:
     """What ``hal`` gives, in virtual time. No host is there."""
 
@@ -76,6 +81,7 @@ class SimBoard:
         self.now = 0
         self.taps = list(uarts)
         self.fed = self.flash_us = 0
+        self._fed_at: int | None = None
         self._flash_stalls = flash_stalls
         self._numbers = iter(range(1, 1 << 30))
 
@@ -85,6 +91,8 @@ class SimBoard:
         for uart in self.taps:
             if uart is not None:
                 uart.pass_time(self.now, interrupts)
+        if self._fed_at is not None and self.now - self._fed_at > WATCHDOG_US:
+            raise WatchdogReset
 
     def spend_on_flash(self, octets: int) -> None:
         pages = -(-octets // PAGE) + 2  # the data and littlefs' own
@@ -106,8 +114,13 @@ class SimBoard:
     def set_led(self, on: bool) -> None:
         """Nobody looks."""
 
+    def start_watchdog(self) -> None:
+        self._fed_at = self.now
+
     def feed(self) -> None:
         self.fed += 1
+        if self._fed_at is not None:
+            self._fed_at = self.now
 
 
 @contextmanager

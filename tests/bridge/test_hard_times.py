@@ -17,7 +17,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "firmware_bridge"))
 sys.path.insert(0, str(Path(__file__).parent))
-from board_model import SimBoard, SimUart
+from board_model import SimBoard, SimUart, WatchdogReset
 from mirror import Mirror
 
 from tillbell_agent.bridge.events import Chunk
@@ -140,16 +140,29 @@ def test_what_is_said_while_a_journal_is_looked_through_is_heard(
     board = Board([(0, b"".join([b"%04d" % number for number in range(2000)]))])
 
     def slow_open(path: str, mode: str) -> Any:
-        board.spend(6 * SECOND // files)  # 6 s of a line at 9600 are more than a receiver keeps
+        if mode == "rb":  # in all more than a receiver keeps, and than a watchdog waits
+            board.spend(12 * SECOND // files)
         return open(path, mode)
 
     monkeypatch.setattr(journal, "open", slow_open, raising=False)
+    board.start_watchdog()
     bridge = bridge_on(board, tmp_path)
     came = board.now
-    assert came >= 6 * SECOND
+    assert came >= 12 * SECOND
     run(bridge, board, lambda: board.now > came + 4 * SECOND)
     counted = bridge.counters()
     assert (counted["octets"], counted["overruns"], counted["lost"]) == (8000, 0, 0)
+
+
+def test_a_start_that_hangs_in_flash_is_ended_by_the_watchdog(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill_journal(tmp_path)
+    board = Board([])
+    monkeypatch.setattr(journal, "open", lambda *_: board.spend(3600 * SECOND), raising=False)
+    monkeypatch.setitem(sys.modules, "cryptolib", SimpleNamespace(aes=lambda key, _mode, iv: Mirror(key, iv)))
+    with pytest.raises(WatchdogReset):
+        app.run(board, config(), "ok", str(tmp_path), "a", 1, bytearray(RING))
 
 
 def test_a_full_journal_gives_its_room_back_as_soon_as_an_agent_takes_what_it_holds(
