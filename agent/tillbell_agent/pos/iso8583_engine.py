@@ -66,8 +66,10 @@ class Iso8583Engine:
         return events
 
     def next_deadline(self) -> float | None:
-        silences = [at for line, at in self._silent_at.items() if self._framers[line].waits]
-        return min([*silences, *(until for _, until in self._requests.values())], default=None)
+        deadlines = [at for line, at in self._silent_at.items() if self._framers[line].waits]
+        if self._requests:
+            deadlines.append(next(iter(self._requests.values()))[1])
+        return min(deadlines, default=None)
 
     def tick(self, now: float) -> list[DialectEvent]:
         events: list[DialectEvent] = []

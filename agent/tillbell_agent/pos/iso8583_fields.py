@@ -77,7 +77,7 @@ class MessageReader:
 
     def __init__(self, spec: Specification) -> None:
         self._wires = spec.wires
-        self._meanings = spec.meanings
+        self._meanings = [(each, _FORMS.get(each.means, _is_text)) for each in spec.meanings]
 
     def read(self, octets: bytes) -> Message | Unfit:
         """``octets``: from the message type on, nothing behind."""
@@ -93,10 +93,10 @@ class MessageReader:
         self, decoded: Mapping[str, str], encoded: Mapping[str, Mapping[str, bytes]]
     ) -> Message | Unfit:
         values: dict[str, str] = {}
-        for meaning in self._meanings:
+        for meaning, is_one in self._meanings:
             if meaning.field in encoded:
                 text = _text(meaning, decoded, encoded).strip(" \0")
-                if not _FORMS.get(meaning.means, _is_text)(text):
+                if not is_one(text):
                     return Unfit(f"a message whose {meaning.means} cannot be one")
                 values[meaning.means] = text
         card = _card(values.pop("card", ""), values.pop("track2", ""))
