@@ -55,7 +55,7 @@ FIELDS: Mapping[str, str] = {
     "expiry, cardholder, signature, address, articles": "dropped",
     "images, bar codes, QR codes": "dropped unread",
     "settlement titles": "a settlement, which rings nobody",
-    "reprint, copy, not paid, order titles": "no transaction, or the copy of one",
+    "reprint, copy, not paid, order, test titles": "no transaction, or the copy of one",
 }
 UNKNOWN_ON_ONE_LINE = (
     "A printer has one line. What is not printed is not known: a slip without a label for its amount is told without "
@@ -308,8 +308,10 @@ class EscPos:
             self._row = token.head[-2:] if absolute else b""
 
     def _on_encoding(self, token: Token) -> None:
-        if token.head[2:3] == b"C" and token.head[5] in (0x00, 0x30):
-            self._set(lambda value: self._decoder.select_utf8(value in (2, 0x32)), token.head[6])
+        """FS ( C and Star's ESC GS ) U, of which function 48 chooses the encoding, and 2 or Star's 1 is UTF-8."""
+        utf8 = {b"C": (2, 0x32), b"U": (1, 0x31)}.get(token.head[-5:-4])
+        if utf8 is not None and token.head[-2] in (0x00, 0x30):
+            self._set(lambda value: self._decoder.select_utf8(value in utf8), token.head[-1])
 
     def _on_initialize(self, _: Token) -> list[DialectEvent]:
         events = self._end_job()

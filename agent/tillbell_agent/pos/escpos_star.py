@@ -68,6 +68,7 @@ STAR_RULES: Mapping[bytes, Rule] = {
     **_long(0x1D, 5, b"AR"),
     b"\x1b\x1d\x03": fixed(6),
     b"\x1b\x1d)": declared(6, length_at=4),
+    b"\x1b\x1d)U": declared(8, least=2, length_at=4),
     b"\x1b\x1dS": Counted(9, lambda head: (head[4] + 256 * head[5]) * (head[6] + 256 * head[7])),
     **_symbol(b"y", 4),
     **_symbol(b"x", 2),
@@ -94,6 +95,7 @@ STAR_ACTIONS: Mapping[bytes, Action] = {
     b"\x1bJ": Action.END_LINE,
     b"\x1b\x0c": Action.END_LINE,
     b"\x1b\x1dt": Action.CODE_PAGE,
+    b"\x1b\x1d)": Action.ENCODING,
     b"\x1b\x1dA": Action.COLUMN,
     b"\x1b\x1dR": Action.COLUMN,
     b"\x1b\x1dP": Action.END_LINE,  # page mode: beginning, end, places

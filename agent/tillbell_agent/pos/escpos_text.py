@@ -1,6 +1,6 @@
 """The octets of a printed line become text, by the configured encoding and what the stream says about it.
 
-The rule, in this order: UTF-8 while ``FS ( C`` has chosen it; JIS or Shift JIS while ``FS C`` has; a configured single-byte encoding yields to the page that
+The rule, in this order: UTF-8 while ``FS ( C`` (or Star's ``ESC GS ) U``) has chosen it; JIS or Shift JIS while ``FS C`` has; a configured single-byte encoding yields to the page that
 ``ESC t`` has chosen; a configured multi-byte encoding holds whatever ``ESC t`` says (printers for Chinese, Japanese and
 Korean print their ideographs regardless, and tills for them send ``ESC t 0`` by habit), but while ``FS .`` has switched
 ideographs off the page counts, and a line that the multi-byte encoding cannot decode is read by a page that was chosen
@@ -55,7 +55,7 @@ class TextDecoder:
         self._ideographs_in = {0: "jis", 0x30: "jis", 1: "cp932", 0x31: "cp932"}.get(code)
 
     def select_utf8(self, on: bool) -> None:
-        """FS ( C, function 48: 2 is UTF-8, 1 the printer's own tables."""
+        """FS ( C, function 48: 2 is UTF-8, 1 the printer's own tables; Star's ESC GS ) U, function 48: 1 and 0."""
         self._utf8 = on
 
     def decode(self, octets: bytes) -> str:

@@ -9,17 +9,21 @@ found once for a shape and kept; a shape is a line with every digit made a 1, so
 """
 
 import re
-import unicodedata
 from dataclasses import fields
 from functools import lru_cache
 from typing import NamedTuple
 
 from tillbell_agent.pos.labels import VALUE_FIELDS, ReceiptLabels
-from tillbell_agent.pos.words import WordTree, is_cjk, lower
+from tillbell_agent.pos.words import WordTree, is_cjk, lower, plain
 
 # Behind a label: its name in another language in brackets (no digits: "(14.25)" is an amount), then punctuation.
 _AFTER_LABEL = re.compile(
     r"\s*(?:[(\[【](?=[^()\[\]\d]*[^\W\d_])[^()\[\]【】\d]{1,40}[)\]】])?(?:[\s:#=№>]|\.{2,}|\.(?!\d))*"
+)
+# Behind the label of a number a dot belongs to "No.", even where digits touch it; behind others it may begin ".50".
+_DOT_OF_NUMBER = re.compile(r"\.(?=\d)")
+_NUMBERED = frozenset(
+    "original_ref merchant_id terminal_id batch auth_code stan rrn wallet_no receipt_no".split()
 )
 _WIDE_GAP = re.compile(r"\s{3,}")
 _STRONG = re.compile(r"\s*(?:[(\[][^()\[\]\d]{1,40}[)\]])?\s*\.?[:#=]")
@@ -34,7 +38,7 @@ _NUMBER_BEHIND = re.compile(r"\s*[:=#]\s*\d")
 _DECLINE_LINE = 60  # a reason may stand behind it; a longer line is prose
 _SALES_PRICE = re.compile(r"(?<![\d.,vV])\d+(?:[.,']\d{3})*[.,]\d\d(?![\d.,])")  # no 06.10.2021, no version
 MASKED_CARD = re.compile(
-    r"(?<![\w*#•·])(?:\d{4,8}[ -]?)?[*#•·xX]{2,}(?:[ -][*#•·xX]{2,})*[ -]?(?P<tail>\d{4})(?![\d*#•·\ufffd]|[ -]?[*#•·]{2})"
+    r"(?<![\w*#•·])(?:\d{4,8}[ -]?|\d{4}[ -]\d{2})?[*#•·xX]{2,}(?:[ -][*#•·xX]{2,})*[ -]?(?P<tail>\d{4})(?![\d*#•·\ufffd]|[ -]?[*#•·]{2})"
 )
 # NFKC would make digits of these. A raised one may be a damaged digit, so what it stands in is no number; a numbered
 # item's number is not a part of what follows it.
@@ -58,6 +62,10 @@ _ANY_DIGIT = re.compile(r"\d")
 _MAX_SHAPES = 512  # of some hundred octets each
 _TO_SHAPE = bytes.maketrans(b"023456789", b"1" * 9)
 _NO_TITLE: frozenset[str] = frozenset()
+# What a title means whatever is said beside it, as in VISA REFUND; AUTH beside such a word (AUTH: ONLINE) is a label.
+_MEANT_BESIDE = frozenset(
+    {"void", "refund", "reversal", "declined", "settlement", "not_paid", "reprint", "test"}
+)
 
 
 class Labelled(NamedTuple):
@@ -85,11 +93,11 @@ class LineShape(NamedTuple):
 
 
 def normal_line(text: str) -> str:
-    """NFKC (fullwidth forms and signs become plain ones), without space around, and no gap wider than a column's.
+    """In plain characters (see ``plain``), without space around, and no gap wider than a column's.
 
     Wider gaps mean no more than two spaces do, and patterns that try each of their places would take minutes.
     """
-    text = text if text.isascii() else unicodedata.normalize("NFKC", text.translate(_NO_DIGITS))
+    text = text if text.isascii() else plain(text.translate(_NO_DIGITS))
     return _WIDE_GAP.sub("  ", text.strip())
 
 
@@ -103,11 +111,13 @@ class FieldFinder:
         for name in (field.name for field in fields(labels) if field.name.endswith("_words")):
             for word in getattr(labels, name):
                 classes_of.setdefault(word, set()).add(name.removesuffix("_words"))
-        titles = {word: frozenset(classes - {"filler"}) for word, classes in classes_of.items()}
+        titles = {word: frozenset(classes - {"filler", "beside"}) for word, classes in classes_of.items()}
         self._titles = WordTree(
             ((word, classes) for word, classes in titles.items() if classes), whole_cjk=False
         )
-        self._fillers = WordTree(((word, None) for word in titles), whole_cjk=False)
+        self._fillers = WordTree(
+            ((word, classes == {"beside"}) for word, classes in classes_of.items()), whole_cjk=False
+        )
         words = (word for field in fields(labels) for word in getattr(labels, field.name))
         numbered = any(
             _ANY_DIGIT.search(word) for word in words
@@ -149,6 +159,7 @@ class FieldFinder:
                 continue
             after = _AFTER_LABEL.match(line, at)
             value = after.end() if after else at
+            value += field in _NUMBERED and _DOT_OF_NUMBER.match(line, value) is not None
             spans.append((start, at, value, field))
             # The value of a transaction type is a word that is a label elsewhere: VOID, REFUND.
             at = _column_end(low, value) if field == "kind" else value
@@ -168,7 +179,7 @@ class FieldFinder:
 
     def unknown(self, text: str) -> str:
         """``text``, lowered, without the words of titles and their fillers."""
-        return self._fillers.without(lower(text))
+        return self._fillers.without(lower(text), but=True)
 
     def _shapes_title(self, low: str) -> frozenset[str] | None:
         """The title of a shape, or None where a 0 may deny it."""
@@ -182,11 +193,13 @@ class FieldFinder:
         return None if found is None or self._is_numbered(low) else found
 
     def _title(self, low: str, first: tuple[int, int, frozenset[str]]) -> frozenset[str]:
-        if not _LETTER.search(self._fillers.without(low)):
+        if not _LETTER.search(self._fillers.without(low, but=True)):
             return self._meant(low)
+        if not _LETTER.search(self._fillers.without(low)):
+            return self._meant(low) & _MEANT_BESIDE
         start, _, classes = first
         declined = "declined" in classes and len(low) <= _DECLINE_LINE and not _is_denied(low, *first)
-        alone = declined and not _LETTER.search(self._fillers.without(low[:start]))
+        alone = declined and not _LETTER.search(self._fillers.without(low[:start], but=True))
         return frozenset({"declined"}) if alone else _NO_TITLE
 
     def _meant(self, low: str) -> frozenset[str]:

@@ -25,8 +25,8 @@ _SIGNS = {
     "$": _DOLLARS, "US$": "USD", "HK$": "HKD", "NT$": "TWD", "S$": "SGD", "A$": "AUD", "AU$": "AUD", "NZ$": "NZD",
     "C$": "CAD NIO", "CA$": "CAD", "R$": "BRL", "MX$": "MXN", "RD$": "DOP", "J$": "JMD", "TT$": "TTD", "EC$": "XCD",
     "MOP$": "MOP", "T$": "TOP", "WS$": "WST", "FJ$": "FJD", "N$": "NAD", "Bds$": "BBD", "BZ$": "BZD", "L$": "LRD",
-    "$U": "UYU", "¥": "CNY JPY", "CN¥": "CNY", "RMB": "CNY", "元": "CNY TWD HKD MOP", "圆": "CNY", "円": "JPY",
-    "€": "EUR", "Euro": "EUR", "£": "GBP EGP SYP LBP SSP SDG FKP GIP SHP", "E£": "EGP", "LE": "- EGP", "원": "KRW",
+    "$U": "UYU", "¥": "CNY JPY", "CN¥": "CNY", "RMB": "CNY", "元": "CNY TWD HKD MOP", "元整": "CNY", "圆": "CNY", "円": "JPY",
+    "\\": "- JPY KRW", "人民币": "CNY", "€": "EUR", "Euro": "EUR", "£": "GBP EGP SYP LBP SSP SDG FKP GIP SHP", "E£": "EGP", "LE": "- EGP", "원": "KRW",
     "₩": "KRW KPW", "₹": "INR", "Rs": "INR PKR LKR NPR MUR SCR", "Rs.": "INR PKR LKR NPR MUR SCR", "Rp": "IDR",
     "Rp.": "IDR", "RM": "MYR", "฿": "THB", "₫": "VND", "đ": "VND", "₱": "PHP CUP", "₽": "RUB", "руб": "RUB",
     "руб.": "RUB", "₺": "TRY", "TL": "- TRY", "₪": "ILS", "₦": "NGN", "₴": "UAH", "грн": "UAH", "грн.": "UAH",
@@ -77,7 +77,7 @@ def _amount(configured: str) -> re.Pattern[str]:
     known = _marks(configured)
     mark = f"(?a:{'|'.join(re.escape(word) for word in words if word.casefold() in known)})"
     return re.compile(
-        rf"{_BOUND}(?P<open>\()?(?P<minus>[-−])?\s*+(?:(?P<before>{mark}):?)?\s*+(?P<minus2>[-−])?[*\s]*+"
+        rf"{_BOUND}(?P<open>\()?(?P<minus>[-−])?\s*+(?:(?P<before>{mark}):?(?:\s?[¥$€£])?+)?\s*+(?P<minus2>[-−])?[*\s]*+"
         rf"(?P<number>\d++(?:[.,'’]\d++)*+)(?P<even>{_EVEN})?(?:\s*+(?P<after>{mark})(?![A-Za-z]))?"
         rf"(?:\s*+(?P<minus3>[-−]))?\)?\*?(?P<remark>{_REMARK})?+[\s*.。;#=]*+$",
         re.IGNORECASE,

@@ -1,9 +1,10 @@
 """A terminal's printed date and time become a local ``datetime`` without zone; what is ambiguous stays text.
 
-The order of a date in figures ("auto"): year first where a four-digit year stands first; day.month.year with dots;
-with slashes or dashes, what a part above 12 decides; else the currency decides where all its countries write the day
-first. Otherwise (``04/06/2015`` with dollars) the value is None, and never a guess. The text, in digits, is kept for
-telling two receipts apart.
+The order of a date in figures ("auto"): year first where a four-digit year stands first, and where all countries of the
+currency write it so; day.month.year with dots; with slashes or dashes, what a part above 12 decides, but where that may be
+a year, too (``26/06/03``); else the currency decides where all its countries write the day first. Otherwise
+(``04/06/2015`` with dollars) the value is None, and never a guess. The text, in digits, is kept for telling two receipts
+apart.
 """
 
 import re
@@ -12,9 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 _DAY_FIRST_CURRENCIES = (
-    "EUR GBP CHF PLN CZK DKK NOK SEK RON BGN INR AUD NZD BRL ARS CLP COP SGD MYR THB IDR VND"
+    "EUR GBP CHF PLN CZK DKK NOK SEK RON BGN INR AUD NZD BRL ARS CLP COP SGD MYR THB IDR VND TRY SAR AED KWD BHD QAR OMR "
+    "JOD ILS EGP MAD TND DZD PKR BDT LKR HKD MOP MXN PEN UYU PYG BOB VES CRC GTQ HNL NIO DOP KES UGX TZS NGN GHS MUR RUB UAH "
+    "BYN KZT GEL AMD AZN ISK RSD MKD BAM"
 )
 _DAY_FIRST = frozenset(_DAY_FIRST_CURRENCIES.split())
+_YEAR_FIRST = frozenset("CNY JPY KRW TWD MNT HUF".split())
+_YEAR_FIRST_TOO = frozenset("SEK CAD ZAR".split())  # beside other orders
+_YEARS = range(20, 40)  # of two figures: this project began in one of them
 # The beginnings of the months' names in English, German, French, Spanish, Italian and Portuguese, where they differ.
 _MONTHS = {
     stem: month
@@ -30,12 +36,13 @@ _STEMS = sorted({*_MONTHS, *map(str.upper, _MONTHS)}, key=len, reverse=True)
 _MONTH = f"(?a:{'|'.join(_STEMS)})[^\\W\\d_]{{0,7}}"
 _NAMED = (
     rf"(?P<d4>\d{{1,2}})\.?(?:\s|\s?[-/]\s?|\sde\s)?(?P<mon4>{_MONTH})\.?"
-    r"(?:(?:[-/]|,?\s|\sde\s)?(?P<y4>20\d\d)|[-/'](?P<y5>\d\d)|\s'?(?P<y6>\d\d)(?=\s+\d\d?:\d\d))"
-    rf"|(?P<mon7>(?<![^\W\d_]){_MONTH})\.?[\s-](?P<d7>\d{{1,2}})(?:st|nd|rd|th)?(?:,\s?|\s|-)(?P<y7>20\d\d)"
+    r"(?:(?:[-/]|,?\s|\sde\s)?(?P<y4>20\d\d)|[-/'](?P<y5>\d\d)|\s?'?(?P<y6>\d\d)(?=\s+\d\d?:\d\d))"
+    rf"|(?P<mon7>(?<![^\W\d_]){_MONTH})\.?[\s-](?P<d7>\d{{1,2}})(?:st|nd|rd|th)?(?:,\s?|\s|-)"
+    r"(?:(?P<y7>20\d\d)|(?P<y8>\d\d)(?=\s+\d\d?:\d\d))"
 )
 _DATE = re.compile(
     r"(?<![\d.,/*-])(?:"
-    r"(?P<y>20\d\d)\s?(?P<s1>[-/.年])\s?(?P<m>\d{1,2})\s?[-/.月]\s?(?P<d>\d{1,2})日?"
+    r"(?P<y>20\d\d)\s?(?P<s1>[-/.年년])\s?(?P<m>\d{1,2})\s?[-/.月월]\s?(?P<d>\d{1,2})[日일]?"
     r"|(?P<a>\d{1,2})(?P<s2>[-/.])(?P<b>\d{1,2})(?P=s2)(?P<y2>20\d\d|\d\d)"
     r"|(?P<y3>20\d\d)(?P<m3>[01]\d)(?P<d3>[0-3]\d)(?=\s+\d\d:?\d\d)"
     rf"|{_NAMED}"
@@ -43,8 +50,10 @@ _DATE = re.compile(
     re.IGNORECASE,
 )
 _TIME = re.compile(
-    r"(?<![\d:.,])(?P<h>[0-2]?\d)\s?[:时h]\s?(?P<m>[0-5]\d)(?:[:分](?P<s>[0-5]\d)秒?)?(?:\.\d{1,3})?\s?(?P<ap>[AaPp]\.?[Mm]\b)?(?![\d:])"
+    r"(?<![\d.,])(?<!\d:)(?:(?P<half>[上下]午|午[前後]|오[전후])\s?)?(?P<h>[0-2]?\d)\s?[:时時hH]\s?(?P<m>[0-5]\d)(?:[:分](?P<s>[0-5]\d)秒?)?(?:\.\d{1,3})?\s?(?P<ap>[AaPp]\.?[Mm]\b)?(?![\d:])"
 )
+
+_AFTERNOON = ("下午", "午後", "오후")
 
 # Beside a date: words that make it another one than the sale's, words of its own, and others but those of a number.
 _OF_ANOTHER_DAY = re.compile(
@@ -58,7 +67,7 @@ _OF_A_TIME = re.compile(
     r"(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?|mo|di|mi|do|fr|sa|so|"
     r"(?:mon|diens|donners|frei|sams|sonn)tag|mittwoch|(?:lun|mar|mercre|jeu|vendre|same)di|dimanche|"
     r"lun|mar|mer|jeu|ven|sam|dim|printed|utc|[a-z]{2,3}t|打印|下单|点单|开单|出单|出票|结账|结帐|收银|支付|付款|交易|销售|"
-    r"(?:星期|周|週)[一二三四五六日天]|上午|下午|[월화수목금토일]요일|오전|오후",
+    r"(?:星期|周|週)[一二三四五六日天]|[月火水木金土日](?:曜日?)?|[월화수목금토일]|klo|上午|下午|[월화수목금토일]요일|오전|오후",
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[^\W\d_]++(?![^\W\d_])(?![ .:#№-]{0,3}\d)")
@@ -113,8 +122,8 @@ def _joined(date: re.Match[str], time: re.Match[str], currency: str, order: str)
     hour, minute, second = int(time["h"]), int(time["m"]), int(time["s"] or 0)
     if time["ap"] and not 1 <= hour <= 12:
         return None
-    if time["ap"]:
-        hour = hour % 12 + (12 if time["ap"][0] in "pP" else 0)
+    if time["ap"] or (time["half"] and hour <= 12):
+        hour = hour % 12 + (12 if (time["ap"] or "a")[0] in "pP" or time["half"] in _AFTERNOON else 0)
     day = _day(date, currency, order)
     if day is None:
         return PrintedTime(None, digits, time["s"] is not None)
@@ -144,10 +153,12 @@ def _day(date: re.Match[str], currency: str, order: str) -> tuple[int, int, int]
         year = int(date["y4"] or f"20{date['y5'] or date['y6']}")
         return year, _month(date["mon4"]), int(date["d4"])
     if date["mon7"]:
-        return int(date["y7"]), _month(date["mon7"]), int(date["d7"])
+        return int(date["y7"] or f"20{date['y8']}"), _month(date["mon7"]), int(date["d7"])
     first, middle, last = int(date["a"]), int(date["b"]), int(date["y2"])
-    if len(date["y2"]) == 2 and order == "ymd":
-        return 2000 + first, middle, last
+    if len(date["y2"]) == 2 and (order == "ymd" or (order == "auto" and currency in _YEAR_FIRST)):
+        return (2000 + first, middle, last) if order == "ymd" or first in _YEARS else None
+    if order == "auto" and _may_begin_with_its_year(date, currency):
+        return None
     year = last if last >= 100 else 2000 + last
     if order == "dmy" or first > 12 or date["s2"] == ".":
         return year, middle, first
@@ -156,3 +167,10 @@ def _day(date: re.Match[str], currency: str, order: str) -> tuple[int, int, int]
     if first == middle or currency in _DAY_FIRST:
         return year, middle, first
     return None
+
+
+def _may_begin_with_its_year(date: re.Match[str], currency: str) -> bool:
+    """26/06/03 may be of 2026 or of 2003, unless nobody who pays with this currency writes so, and 03 is a year."""
+    first, middle, last = int(date["a"]), int(date["b"]), date["y2"]
+    possible = len(last) == 2 and date["s2"] != "." and first in _YEARS and middle <= 12 and int(last) <= 31
+    return possible and (currency in _YEAR_FIRST_TOO or int(last) not in _YEARS)

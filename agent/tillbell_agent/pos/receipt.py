@@ -40,9 +40,14 @@ _KINDS = (
 )
 _NUMBER = re.compile(r"\w(?:[\w\-/]*\w)?")
 _CODE = re.compile(r"[0-9A-Za-z]{2,8}(?![\w-])")
+_WHOLE_CODE = re.compile(r"(?=.*[0-9])[0-9A-Za-z]{4,8}|[A-Z]{6}")
+# ISO 8583's answers (field 39) that say no, on whatever network.
+_REFUSALS = frozenset("03 04 05 12 13 14 15 30 41 43 51 54 55 57 58 61 62 65 75 91 96".split())
 _CARD_GROUP = 8  # digits of the longest group in which cards are printed
 _DAMAGED_CARD = re.compile(r"[\d*#•·xXE .\-]*\ufffd")
 _PRICE = re.compile(r"\d[.,]\d\d(?!\d)")
+# "20% $2.85 Total: $17.10": what a tip would make of it.
+_SHARE = re.compile(r"(?i:\W{0,5}(?:tip\W{0,3})?)\d{1,2}(?:[.,]\d)?\s?%")
 _SETTLED = re.compile(r"closed|success|report|bericht|abschluss|schnitt|成功|报表|日报|总计单|结算单", re.I)
 _EMPHATIC = re.compile(r"^[*=#\-<>\s]*[*=#\-<>]{2}|refunded|refund receipt|credit note|退货单|退款单", re.I)
 _SCHEMES = {
@@ -149,16 +154,26 @@ class Receipt:
 
     def refused(self) -> Ignored | None:
         """Why this job can be no new transaction, by its titles alone."""
-        for word, why in (("reprint", "reprint"), ("not_paid", "not paid"), ("order", "order ticket")):
+        for word, why in (
+            ("reprint", "reprint"),
+            ("not_paid", "not paid"),
+            ("order", "order ticket"),
+            ("test", "test"),
+        ):
             if word in self._named:
                 return Ignored(why)
         return None
 
     def settlement(self) -> SettlementHeard | None:
         """Its title stands above every price, or says that it is done: BATCH TOTAL below may name one sale's batch."""
-        rows = [row for row, named in enumerate(self._titles) if "settlement" in named]
+        rows = [
+            row
+            for row, named in enumerate(self._titles)
+            if "settlement" in named and "completion" not in named
+        ]
         titled = any(row < self._first_price or _SETTLED.search(self._lines[row]) for row in rows)
-        if not titled and "settlement" not in self._type_classes():
+        classes = self._type_classes()
+        if not titled and ("settlement" not in classes or "completion" in classes):
             return None
         chosen, time = self._chosen(), self._time()
         amount = chosen.amount if chosen else None
@@ -222,7 +237,7 @@ class Receipt:
 
     def _kind(self, classes: set[str], chosen: _Chosen | None) -> Kind:
         """The type that the slip states, else its title, else the label of its amount, else the amount's sign."""
-        if "declined" in self._named:
+        if "declined" in self._named or self._code("result") in _REFUSALS:
             return Kind.DECLINED
         for word, kind in _KINDS:
             if word in classes:
@@ -239,13 +254,12 @@ class Receipt:
     def _is_heading(self, row: int, chosen: _Chosen | None, word: str) -> bool:
         """Not where a code stands behind AUTH, nor between the first price and the total, where VOID and RETURN speak
         of one article, nor in the foot of a till's receipt, where RETURN heads the shop's rules."""
-        if any(
-            item.row == row and _CODE.match(item.value or item.below)
-            for item in self._fields.get("auth_code", [])
-        ):
+        if any(item.row == row and _begins_with_code(item) for item in self._fields.get("auth_code", [])):
             return False
         if row < self._first_price or chosen is None:
             return True
+        if word == "preauth" and any(item.row == row for item in self._fields.get("auth_code", [])):
+            return False  # AUTHORIZATION above the line on which somebody signs
         rules = word == "refund" and chosen.field != "amount" and not _EMPHATIC.search(self._lines[row])
         return row > chosen.row and not rules
 
@@ -262,6 +276,7 @@ class Receipt:
         for sure in (True, False):
             for row in _RANKS:
                 found = [item for field in row for item in self._fields.get(field, [])]
+                found = [item for item in found if not _SHARE.match(self._lines[item.row])]
                 best = self._best([(item, self._amount(item)) for item in found], sure)
                 if best is not None:
                     return self._received(best)
@@ -384,6 +399,12 @@ def _number(item: Labelled, pattern: re.Pattern[str]) -> str | None:
         return None
     more = found.end() < len(item.value) and found.end() <= _CARD_GROUP
     return None if more and scrub(item.value).startswith("****") else found.group()
+
+
+def _begins_with_code(item: Labelled) -> bool:
+    """Whether AUTH is the label of a code here, and no title: ``AUTH 0A1B2C``, or the code alone on the line below."""
+    found = _CODE.match(item.value) if item.value else _CODE.fullmatch(item.below)
+    return found is not None and _WHOLE_CODE.fullmatch(found.group()) is not None
 
 
 def _is_damaged(item: Labelled) -> bool:

@@ -17,6 +17,18 @@ _IS_CJK = re.compile(f"[{_CJK}]")
 _Meaning = TypeVar("_Meaning")
 
 
+# Characters that many printers' texts have for others: 帐 for 账 in bills, 撤消 for 撤销.
+_VARIANTS = (("帐", "账"), ("撤消", "撤销"))
+
+
+def plain(text: str) -> str:
+    """NFKC (fullwidth forms and signs become plain ones), and one spelling of words that have two."""
+    text = unicodedata.normalize("NFKC", text)
+    for variant, usual in _VARIANTS:
+        text = text.replace(variant, usual)
+    return text
+
+
 def lower(text: str) -> str:
     """Lower case of the same length (a few letters grow when lowered; those are left)."""
     low = text.lower()
@@ -40,7 +52,7 @@ class WordTree(Generic[_Meaning]):
         tree: dict[str, Any] = {}
         for word, meaning in words:
             node = tree
-            for character in lower(unicodedata.normalize("NFKC", word)):
+            for character in lower(plain(word)):
                 if character not in _SEPARATORS:
                     node = node.setdefault(character, {})
             node[""] = meaning
@@ -66,10 +78,12 @@ class WordTree(Generic[_Meaning]):
             at = found[1]
             yield found
 
-    def without(self, low: str) -> str:
-        """``low`` with every word taken out."""
+    def without(self, low: str, *, but: _Meaning | None = None) -> str:
+        """``low`` with every word taken out but those that mean ``but``."""
         rest, at = [], 0
-        for start, end, _ in self.find_all(low):
+        for start, end, meaning in self.find_all(low):
+            if but is not None and meaning == but:
+                continue
             rest.append(low[at:start])
             at = end
         return " ".join([*rest, low[at:]])

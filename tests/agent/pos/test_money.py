@@ -32,6 +32,10 @@ from tillbell_protocol.iso4217 import CODES
         ("*14.25*", "USD", 1425, "USD"),
         ("12,--", "EUR", 1200, "EUR"),
         ("RM 12.00", "USD", 1200, "MYR"),
+        ("\\1,100", "JPY", 1100, "JPY"),
+        ("\\11,000", "KRW", 11000, "KRW"),
+        ("RMB¥12.00", "CNY", 1200, "CNY"),
+        ("人民币12.00元", "CNY", 1200, "CNY"),
     ],
 )
 def test_amount_is_read_in_its_printed_currency(

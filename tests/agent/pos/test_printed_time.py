@@ -33,6 +33,23 @@ from tillbell_agent.pos.printed_time import find_time
         (["3 juin 2026 14:22"], "EUR", datetime(2026, 6, 3, 14, 22)),
         (["5 AOÛT 2026 10:00"], "EUR", datetime(2026, 8, 5, 10, 0)),
         (["3 de enero de 2026 10:00"], "EUR", datetime(2026, 1, 3, 10, 0)),
+        (["DATE:06/13/26  TIME:14:56"], "USD", datetime(2026, 6, 13, 14, 56)),
+        (["日期:2026/06/03 时间:14:22:33"], "CNY", datetime(2026, 6, 3, 14, 22, 33)),
+        (["日期:2026/06/03", "时间:14:22:33"], "CNY", datetime(2026, 6, 3, 14, 22, 33)),
+        (["2026-06-03 下午 02:22:33"], "CNY", datetime(2026, 6, 3, 14, 22, 33)),
+        (["2026-06-03 上午12:22"], "CNY", datetime(2026, 6, 3, 0, 22)),
+        (["2026-06-03 下午 14:22"], "CNY", datetime(2026, 6, 3, 14, 22)),
+        (["2026/06/03 오후 2:22"], "KRW", datetime(2026, 6, 3, 14, 22)),
+        (["2026년 06월 03일 14:22"], "KRW", datetime(2026, 6, 3, 14, 22)),
+        (["2026年6月3日(水)14時22分"], "JPY", datetime(2026, 6, 3, 14, 22)),
+        (["26/06/03 14:22"], "JPY", datetime(2026, 6, 3, 14, 22)),
+        (["26.06.03 14:22:33"], "KRW", datetime(2026, 6, 3, 14, 22, 33)),
+        (["26.06.23 14:22"], "EUR", datetime(2023, 6, 26, 14, 22)),
+        (["26/06/24 14:22"], "EUR", datetime(2024, 6, 26, 14, 22)),
+        (["03/06/2026 14:22:33"], "AED", datetime(2026, 6, 3, 14, 22, 33)),
+        (["JUN 03, 26 14:22:33"], "MYR", datetime(2026, 6, 3, 14, 22, 33)),
+        (["03JUN26 14:22"], "AUD", datetime(2026, 6, 3, 14, 22)),
+        (["03/06/2026 14H56"], "EUR", datetime(2026, 6, 3, 14, 56)),
     ],
 )
 def test_time_is_read(lines: list[str], currency: str, expected: datetime) -> None:
@@ -45,6 +62,19 @@ def test_ambiguous_date_is_kept_as_digits_only() -> None:
     found = find_time(["04/06/2015 02:56 PM"], "USD")
     assert found is not None
     assert (found.value, found.digits, found.seconds) == (None, "040620150256PM", False)
+
+
+@pytest.mark.parametrize("currency", ["EUR", "SEK", "CAD"])
+def test_a_date_that_may_begin_with_its_year_is_no_other_years(currency: str) -> None:
+    found = find_time(["26-06-03 14:22"], currency)
+    assert found is not None
+    assert (found.value, found.digits) == (None, "2606031422")
+
+
+def test_where_the_year_stands_first_the_day_never_does() -> None:
+    found = find_time(["03/06/26 14:22"], "CNY")
+    assert found is not None
+    assert found.value is None
 
 
 @pytest.mark.parametrize(

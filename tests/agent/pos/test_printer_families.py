@@ -124,6 +124,14 @@ def test_a_star_printers_code_page_is_its_own() -> None:
     ]
 
 
+def test_a_star_printer_prints_utf8_once_it_was_told_to() -> None:
+    sale = BODY % "合计 ￥12.50".encode()
+    told = b"\x1b@\x1b\x1d)U\x02\x00\x30\x01" + sale + STAR_CUT
+    assert amounts(told, printer="star", encoding="gb18030", currency="CNY") == [1250]
+    back = b"\x1b@\x1b\x1d)U\x02\x00\x30\x01\x1b\x1d)U\x02\x00\x30\x00" + sale + STAR_CUT
+    assert amounts(back, printer="star", encoding="gb18030", currency="CNY") != [1250]
+
+
 def test_any_octets_give_a_star_printer_the_same_events_in_any_chunks() -> None:
     chance = random.Random(5)
     parts = [*STAR_COMMANDS.values(), BODY % b"TOTAL 18.80", b"\x1b", b"\x1d", b"b", b"\x1b*rB", b"\n"]

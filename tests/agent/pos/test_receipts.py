@@ -509,3 +509,42 @@ RRN: 123456789012"""
     assert (transaction.terminal_id, transaction.merchant_id) == ("12345678", "000123456789012")
     assert (transaction.card, transaction.auth_code) == (TruncatedPan("1111"), "012345")
     assert completed(text.replace("SALE", "VOID"), US).kind is Kind.VOID
+
+
+@pytest.mark.parametrize(
+    ("line", "field", "value"),
+    [
+        ("BATCH NO.000007", "batch", "000007"),
+        ("TERMINAL NO.12345678", "terminal_id", "12345678"),
+        ("AUTH NO.123456", "auth_code", "123456"),
+        ("TRACE NO.000123", "stan", "000123"),
+        ("Ta-Nr.00123", "stan", "00123"),
+        ("VU-Nr.4556000034", "merchant_id", "4556000034"),
+        ("批次号(BATCH NO.)000007", "batch", "000007"),
+    ],
+)
+def test_dot_that_touches_a_number_is_no_part_of_it(line: str, field: str, value: str) -> None:
+    text = "\n".join(["SHOP", "2026-06-13 14:56:10", line, "TOTAL 14.25"])
+    assert getattr(completed(text, US), field) == value
+
+
+@pytest.mark.parametrize(
+    "guide",
+    [
+        "20%  $2.85  Total: $17.10",
+        "20% = $2.85 Total $17.10",
+        "TIP 20%: $2.85 TOTAL: $17.10",
+        "[ ] 20% $2.85 (Total: $17.10)",
+    ],
+)
+def test_what_a_tip_would_make_of_the_total_is_not_the_total(guide: str) -> None:
+    text = "\n".join(["CAFE", "2026-06-13 14:56:10", "Total $14.25", "Tip ______", guide])
+    assert completed(text, US).amount_minor == 1425
+
+
+@pytest.mark.parametrize("mask", ["4111 11** **** 1111", "4111 11XX XXXX 1111"])
+def test_mask_that_begins_within_a_group_shows_the_last_four(mask: str) -> None:
+    text = "\n".join(["SHOP", "2026-06-13 14:56:10", mask, "TOTAL 14.25"])
+    card = completed(text, US).card
+    assert card is not None
+    assert card.last4 == "1111"

@@ -161,3 +161,160 @@ def test_settlement_that_says_so_below_its_figures_is_no_sale(title: str) -> Non
 
 def test_declined_with_a_code_stays_declined() -> None:
     assert kind_of(["CAFE", "AMOUNT: 12.50", "DECLINED: 00", "TERMINAL ID: T1"], US) is Kind.DECLINED
+
+
+@pytest.mark.parametrize(
+    ("title", "kind"),
+    [
+        ("OPERACION DENEGADA", Kind.DECLINED),
+        ("TRANSACAO NEGADA", Kind.DECLINED),
+        ("CARTA RIFIUTATA", Kind.DECLINED),
+        ("İŞLEM REDDEDİLDİ", Kind.DECLINED),
+        ("TRANSACTIE GEWEIGERD", Kind.DECLINED),
+        ("KÖP MEDGES EJ", Kind.DECLINED),
+        ("ОПЕРАЦИЯ ОТКЛОНЕНА", Kind.DECLINED),
+        ("TRANSACTION NOT COMPLETED", Kind.DECLINED),
+        ("CANCELLED", Kind.DECLINED),
+        ("OPERATION ABANDONNEE", Kind.DECLINED),
+        ("Vorgang nicht möglich", Kind.DECLINED),
+        ("COMPROBANTE DE ANULACION", Kind.VOID),
+        ("ANULACIÓN DE VENTA", Kind.VOID),
+        ("CANCELAMENTO DE VENDA", Kind.VOID),
+        ("STORNO PAGAMENTO", Kind.VOID),
+        ("SATIŞ İPTALİ", Kind.VOID),
+        ("ОТМЕНА ОПЛАТЫ", Kind.VOID),
+        ("PURCHASE CANCELLATION", Kind.VOID),
+        ("VISA VOID", Kind.VOID),
+        ("OFFLINE VOID", Kind.VOID),
+        ("VOID   INV: 000122", Kind.VOID),
+        ("إلغاء VOID", Kind.VOID),
+        ("RESO MERCE", Kind.REFUND),
+        ("ВОЗВРАТ ПРИХОДА", Kind.REFUND),
+        ("SATIŞ İADE", Kind.REFUND),
+        ("MASTERCARD REFUND", Kind.REFUND),
+        ("REFUND - CHIP", Kind.REFUND),
+        ("MERCHANDISE RETURN", Kind.REFUND),
+        ("AUTH ONLY", Kind.PREAUTH),
+        ("PREAUTORIZACION", Kind.PREAUTH),
+        ("AUTH COMPLETE", Kind.PREAUTH_COMPLETION),
+    ],
+)
+def test_heading_tells_its_kind_whatever_noun_stands_beside_it(title: str, kind: Kind) -> None:
+    body = ["CAFE", "TERMINAL ID: T0000001", title, "11/22/2026 10:00:00", "VISA ************1111"]
+    assert kind_of([*body, "AMOUNT $12.50"], US) is kind
+
+
+@pytest.mark.parametrize(
+    ("title", "kind"),
+    [
+        ("消费撤消", Kind.VOID),
+        ("分期付款撤消", Kind.VOID),
+        ("扫码撤销", Kind.VOID),
+        ("支付宝撤销", Kind.VOID),
+        ("预授权完成请求撤销", Kind.VOID),
+        ("扫码退货", Kind.REFUND),
+        ("微信退款", Kind.REFUND),
+        ("部分退货", Kind.REFUND),
+        ("追加预授权", Kind.PREAUTH),
+        ("扫码预授权", Kind.PREAUTH),
+        ("预授权完成(请求)", Kind.PREAUTH_COMPLETION),
+    ],
+)
+@pytest.mark.parametrize("label", ["", "交易类型:"])
+def test_chinese_type_tells_its_kind_as_a_heading_too(label: str, title: str, kind: Kind) -> None:
+    body = ["幸福超市", label + title, "2026-11-22 10:00:00", "卡号:622576******6691", "凭证号:000123"]
+    assert kind_of([*body, "金额:RMB 12.50"], CN) is kind
+
+
+def test_a_completion_that_calls_itself_a_settlement_is_one_all_the_same() -> None:
+    body = [
+        "交易类型:预授权完成(通知)(AUTH SETTLEMENT)",
+        "卡号:622576******6691",
+        "凭证号:000123",
+        "金额:RMB 12.50",
+    ]
+    assert kind_of(body, CN) is Kind.PREAUTH_COMPLETION
+
+
+@pytest.mark.parametrize("behind", ["11/22/2026 10:00:00", "MAIN ST", "Swiped", "CHIP READ", "1 of 2"])
+@pytest.mark.parametrize("title", ["AUTH", "AUTHORIZATION", "PRE-AUTH"])
+def test_what_stands_below_a_title_is_no_code(title: str, behind: str) -> None:
+    body = ["CAFE", title, behind, "11/22/2026 10:00:00", "VISA ************1111", "AMOUNT $12.50"]
+    assert kind_of(body, US) is Kind.PREAUTH
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "AUTH 0A1B2C",
+        "AUTH: 123456",
+        "AUTHORIZATION: 123456 APPROVED",
+        "AUTH: ONLINE",
+        "AUTH: CHIP",
+        "VISA CREDIT",
+    ],
+)
+def test_label_of_a_code_leaves_it_a_sale(line: str) -> None:
+    body = ["CAFE", "11/22/2026 10:00:00", "VISA ************1111", line, "AMOUNT $12.50"]
+    assert kind_of(body, US) is Kind.SALE
+
+
+@pytest.mark.parametrize("line", ["AUTHORIZATION", "AUTHORISATION"])
+def test_what_stands_above_a_signature_leaves_it_a_sale(line: str) -> None:
+    body = ["CAFE", "11/22/2026 10:00:00", "VISA ************1111", "AMOUNT $12.50", line, "X____________"]
+    assert kind_of(body, US) is Kind.SALE
+
+
+@pytest.mark.parametrize("code", ["51", "05", "91"])
+def test_a_slip_with_a_refusing_answer_is_declined(code: str) -> None:
+    body = ["CAFE", "11/22/2026 10:00:00", "VISA ************1111", "AMOUNT $12.50", f"RESPONSE CODE: {code}"]
+    assert kind_of(body, US) is Kind.DECLINED
+    assert kind_of([*body[:-1], "RESPONSE CODE: 00"], US) is Kind.SALE
+
+
+@pytest.mark.parametrize(
+    ("title", "settings", "why"),
+    [
+        ("结帐单(预结)", CN, "not paid"),
+        ("预打账单", CN, "not paid"),
+        ("INTERIM BILL", US, "not paid"),
+        ("PROFORMA BILL", US, "not paid"),
+        ("点菜单", CN, "order ticket"),
+        ("结账单(重打)", CN, "reprint"),
+        ("重新打印", CN, "reprint"),
+        ("LAST RECEIPT REPRINT", US, "reprint"),
+        ("REPRINTED ON 06/14/2026 09:00", US, "reprint"),
+        ("***故障报告单,非凭证联***", CN, "test"),
+        ("**测试/TESTING,凭证无效**", CN, "test"),
+        ("TRAINING MODE", US, "test"),
+        ("交易查询", CN, "no transaction"),
+        ("PRE-AUTH RELEASE", US, "pre-authorisation cancelled"),
+    ],
+)
+def test_paper_that_is_no_receipt_of_a_sale_rings_nothing(
+    title: str, settings: DialectSettings, why: str
+) -> None:
+    total = "合计 12.50" if settings is CN else "TOTAL $12.50"
+    event = read([title, "2026-11-22 10:00:00", total], settings)
+    assert isinstance(event, Ignored), event
+    assert event.why == why
+
+
+@pytest.mark.parametrize(
+    ("title", "settings"),
+    [
+        ("交班报表", CN),
+        ("收银日结单", CN),
+        ("交易汇总单", CN),
+        ("营业统计", CN),
+        ("X报表", CN),
+        ("AUDIT REPORT", US),
+        ("HOST TOTALS", US),
+        ("BATCH SUMMARY", US),
+        ("Z READING", US),
+        ("TRANSACTION REPORT", US),
+    ],
+)
+def test_report_of_a_shift_or_day_is_no_sale(title: str, settings: DialectSettings) -> None:
+    total = "合计:1234.00" if settings is CN else "TOTAL $1,234.00"
+    assert isinstance(read([title, "2026-11-22 22:00:00", total], settings), SettlementHeard)
