@@ -51,7 +51,7 @@ help:
 demo: $(STAMP)
 	@$(BIN)/python -m tillbell_agent.cli demo $(ARGS)
 
-# In four parts, which make -j runs side by side; what only computes lets go first what waits for simulated hardware.
+# In four parts, which make -j runs side by side; what only computes (nice) lets go first what waits for simulated hardware.
 test: test-tills test-parts test-whole test-boards
 
 test-tills: $(STAMP)
@@ -60,7 +60,7 @@ test-tills: $(STAMP)
 
 test-parts: $(STAMP) $(TYPINGS)
 	@echo "==> tests of the other parts"
-	@$(BIN)/python -m pytest $(addprefix --ignore=tests/,end_to_end bench agent/pos) $(ARGS)
+	@nice -n 5 $(BIN)/python -m pytest $(addprefix --ignore=tests/,end_to_end bench agent/pos) $(ARGS)
 
 test-whole: $(STAMP)
 	@echo "==> tests of the whole, end to end"
@@ -77,13 +77,13 @@ lint: $(STAMP) lint-firmware
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@echo "==> mypy --strict"
-	@$(BIN)/mypy
+	@nice -n 5 $(BIN)/mypy
 
 # The firmware, against the type stubs of each kind of board's MicroPython.
 lint-firmware: $(STAMP) $(TYPINGS)
 	@echo "==> mypy --strict of the firmware, for each kind of board"
-	@$(BIN)/mypy --config-file firmware_bridge/mypy-rp2.ini
-	@$(BIN)/mypy --config-file firmware_bridge/mypy-esp32.ini
+	@nice -n 5 $(BIN)/mypy --config-file firmware_bridge/mypy-rp2.ini
+	@nice -n 5 $(BIN)/mypy --config-file firmware_bridge/mypy-esp32.ini
 
 # Beside the environment: in it the stubs would stand in the place of Python's own modules.
 build/typings-%/.set-up: Makefile | $(STAMP)
@@ -97,7 +97,7 @@ test-deps: test-deps-debian test-deps-current
 test-deps-debian test-deps-current: test-deps-%: build/venv-%/.set-up
 	@echo "==> tests with the dependencies of tests/deps/$*.txt"
 	@build/venv-$*/bin/python -m pip list 2>/dev/null | grep -iE '^(pynacl|cbor2|pyserial|cwt) '
-	@env -u TILLBELL_REQUIRE_PEERS build/venv-$*/bin/python -m pytest $(TESTS_OF_$*) $(ARGS)
+	@env -u TILLBELL_REQUIRE_PEERS HYPOTHESIS_PROFILE=few nice -n 5 build/venv-$*/bin/python -m pytest $(TESTS_OF_$*) $(ARGS)
 
 bench: $(STAMP)
 	@$(BIN)/python tests/bench/run.py $(ARGS)

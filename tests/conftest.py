@@ -9,7 +9,10 @@ from hypothesis import HealthCheck, settings
 # Simulators and fsync make single examples slow on a loaded machine; the count of examples bounds a run instead.
 _SLOW_MACHINE = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("dev", max_examples=100, **_SLOW_MACHINE)
-settings.register_profile("ci", max_examples=100, derandomize=True, print_blob=True, **_SLOW_MACHINE)
+# The same examples every time; ``make test`` on a desk draws others, and more of them.
+settings.register_profile("ci", max_examples=60, derandomize=True, print_blob=True, **_SLOW_MACHINE)
+# Beside one of the others, with another version of a dependency.
+settings.register_profile("few", max_examples=10, derandomize=True, **_SLOW_MACHINE)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 _FIGURES = pytest.StashKey[list[str]]()
