@@ -36,6 +36,7 @@ _NONE_BEHIND = re.compile(r"[\s#.\-]*(?:no(?!\w)(?!\W{0,3}\d)|0+次?(?![\w%]))")
 _COUNTED = frozenset({"reprint", "not_paid"})  # words that tills also print as the label of a count
 _NUMBER_BEHIND = re.compile(r"\s*[:=#]\s*\d")
 _DECLINE_LINE = 60  # a reason may stand behind it; a longer line is prose
+_OF_ARTICLES = re.compile(r"cancell?ed")  # "Cancelled items: 2" declines no payment
 _SALES_PRICE = re.compile(r"(?<![\d.,vV])\d+(?:[.,']\d{3})*[.,]\d\d(?![\d.,])")  # no 06.10.2021, no version
 MASKED_CARD = re.compile(
     r"(?<![\w*#•·])(?:\d{4,8}[ -]?|\d{4}[ -]\d{2})?[*#•·xX]{2,}(?:[ -][*#•·xX]{2,})*[ -]?(?P<tail>\d{4})(?![\d*#•·\ufffd]|[ -]?[*#•·]{2})"
@@ -199,6 +200,7 @@ class FieldFinder:
             return self._meant(low) & _MEANT_BESIDE
         start, _, classes = first
         declined = "declined" in classes and len(low) <= _DECLINE_LINE and not _is_denied(low, *first)
+        declined = declined and not _OF_ARTICLES.match(low, start)
         alone = declined and not _LETTER.search(self._fillers.without(low[:start], but=True))
         return frozenset({"declined"}) if alone else _NO_TITLE
 

@@ -237,7 +237,7 @@ class Receipt:
 
     def _kind(self, classes: set[str], chosen: _Chosen | None) -> Kind:
         """The type that the slip states, else its title, else the label of its amount, else the amount's sign."""
-        if "declined" in self._named or self._code("result") in _REFUSALS:
+        if "declined" in self._named or self._is_refused():
             return Kind.DECLINED
         for word, kind in _KINDS:
             if word in classes:
@@ -250,6 +250,11 @@ class Receipt:
             if chosen and chosen.field in _KIND_OF_AMOUNT:
                 return _KIND_OF_AMOUNT[chosen.field]
         return Kind.REFUND if chosen and chosen.amount and chosen.amount.negative else Kind.SALE
+
+    def _is_refused(self) -> bool:
+        """By the answer's code; a shop's RC may be the number of a receipt."""
+        said = [item for item in self._fields.get("result", []) if item.label.casefold() != "rc"]
+        return any(_number(item, _CODE) in _REFUSALS for item in said)
 
     def _is_heading(self, row: int, chosen: _Chosen | None, word: str) -> bool:
         """Not where a code stands behind AUTH, nor between the first price and the total, where VOID and RETURN speak

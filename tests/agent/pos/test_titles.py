@@ -246,6 +246,9 @@ def test_what_stands_below_a_title_is_no_code(title: str, behind: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
+        "Cancelled items: 2",
+        "RC: 12",
+        "TAX AMT: 1.30",
         "AUTH 0A1B2C",
         "AUTH: 123456",
         "AUTHORIZATION: 123456 APPROVED",
@@ -254,7 +257,7 @@ def test_what_stands_below_a_title_is_no_code(title: str, behind: str) -> None:
         "VISA CREDIT",
     ],
 )
-def test_label_of_a_code_leaves_it_a_sale(line: str) -> None:
+def test_line_that_is_no_title_leaves_it_a_sale(line: str) -> None:
     body = ["CAFE", "11/22/2026 10:00:00", "VISA ************1111", line, "AMOUNT $12.50"]
     assert kind_of(body, US) is Kind.SALE
 
