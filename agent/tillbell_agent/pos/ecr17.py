@@ -7,7 +7,7 @@ status, tokens and card verifications tell nothing.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from tillbell_agent.pos.dialect import (
@@ -51,7 +51,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "STAN (60-65; e: 83-88; i: 52-57)": "stan",
     "online number (66-71)": "used to know a repeated answer, and dropped",
     "amount of a request (24-31; Q: 47-54)": "amount_minor",
-    "amount of an answer (V: 75-82; e: 41-48; E that answers X: 75-82)": "amount_minor, before that of the request",
+    "amount of an answer (V: 75-82; e: 41-48; E that answers X, of 82 or of 92 characters: 75-82)": "amount_minor, before that of the request",
     "exchange (V: 83-107)": "dropped: the shop's own amount counts",
     "pre-authorisation code (e: 49-57)": "receipt_no",
     "STAN or code of the original (S: 19-24; Q: 25-30; i, c: 160-168)": "original_ref",
@@ -99,7 +99,7 @@ _KINDS_ANSWERED: Final = {
 _ANSWERED_BY: Final = {
     "P": "EV",
     "X": "EV",
-    "A": "A",
+    "A": "AE",  # some terminals answer a refund as they answer a payment
     "p": "e",
     "i": "i",
     "c": "cv",
@@ -142,11 +142,25 @@ class _Asked:
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """An answer whose check octet is in doubt: a repetition may follow, and then that counts."""
+    """An answer whose check octet is in doubt: a repetition may follow, and then that counts.
+
+    ``refused``: the other end said NAK since.
+    """
 
     answer: Answer
     mode: int
     at: float
+    refused: bool = False
+
+    def is_corrected_by(self, answer: Answer, mode: int) -> bool:
+        """Whether ``answer`` is what this one should have been.
+
+        Damage that leaves a check octet which holds in another way shows as that other way. Two that hold in the same way
+        bear each other out.
+        """
+        if mode == self.mode:
+            return answer == self.answer
+        return self.refused or answer.looks_like(self.answer)
 
 
 class Ecr17:
@@ -210,8 +224,7 @@ class Ecr17:
 
     def _on_frame(self, frame: Frame, now: float) -> list[DialectEvent]:
         if not frame.message:
-            self._modes.refused()
-            return []
+            return self._on_refusal()
         trust = self._modes.judge(frame.mode)
         if trust is Trust.DAMAGED:
             return [Desynced(len(frame.message) + 3, "a check octet that does not hold")]
@@ -221,15 +234,30 @@ class Ecr17:
         answer = read_answer(frame.message)
         if answer is None:
             return self._on_rest(frame.message, now)
+        events = self._replace_held(answer, frame.mode, now)
         if trust is Trust.DOUBTFUL:
             self._held = _Held(answer, frame.mode, now)
-            return []
-        self._held = None
-        return self._on_answer(answer, frame.mode, now)
+            return events
+        return events + self._on_answer(answer, frame.mode, now)
+
+    def _on_refusal(self) -> list[DialectEvent]:
+        self._modes.refused()
+        if self._held is not None:
+            self._held = replace(self._held, refused=True)
+        return []
+
+    def _replace_held(self, answer: Answer, mode: int, now: float) -> list[DialectEvent]:
+        """Another answer follows: what was held is told, unless that is its correction."""
+        if self._held is not None and self._held.is_corrected_by(answer, mode):
+            self._held = None
+        return self._tell_held(now)
 
     def _on_request(self, request: Request, mode: int, now: float) -> list[DialectEvent]:
         """The next conversation begins; a repeated request changes nothing of this one."""
         events = self._tell_held(now)
+        before = self._asked
+        if before is None or before.answered is not None or before.request != request:
+            self._without_key = None  # an equal answer is another one's from now on
         self._asked = _Asked(request, mode, now)
         return events
 

@@ -6,7 +6,7 @@ name: receipt texts, result texts, tokens and XML never leave, and a card number
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 from tillbell_agent.pos.partial_time import PartialTime
@@ -32,30 +32,33 @@ _REQUESTS: Final[Mapping[str, tuple[_Span, Mapping[str, _Span]]]] = {
 _CARD_TO_CLOCK: Final = {"card": (13, 19), "auth_code": (35, 6), "clock": (41, 7)}
 _TRAILER: Final = {"card_type": (48, 1), "stan": (60, 6), "online": (66, 6)}
 _PAYMENT: Final = {**_CARD_TO_CLOCK, **_TRAILER}
-# What a terminal answers. An ``E`` may also be the answer to a key download, which is shorter or longer.
+# What a terminal answers. Old firmwares end behind the field that the shortest length names, and what they lack is
+# unknown. An ``E`` may also be the answer to a key download, which is shorter or longer.
 _ANSWERS: Final[Mapping[str, tuple[_Span, Mapping[str, _Span]]]] = {
-    "E": ((71, 130), _PAYMENT),
+    "E": ((65, 130), _PAYMENT),
     "V": ((82, 130), {**_PAYMENT, "amount": (75, 8)}),
     "A": ((58, 70), {**_CARD_TO_CLOCK, "clock": (52, 7)}),
     "e": (
-        (94, 120),
+        (67, 120),
         {**_CARD_TO_CLOCK, "amount": (41, 8), "receipt_no": (49, 9), "clock": (61, 7)}
         | {"card_type": (71, 1), "stan": (83, 6), "online": (89, 6)},
     ),
     "i": (
-        (70, 90),
+        (63, 90),
         {"card": (13, 19), "auth_code": (46, 6), "stan": (52, 6), "online": (58, 6), "clock": (64, 7)},
     ),
     "c": ((74, 100), _PAYMENT),
     "v": ((74, 130), _PAYMENT),
 }
-_HOST_AMOUNT: Final = (75, 8)  # of an ``E`` that answers ``X``; only that has 92 characters
-_EXTENDED = range(92, 131)
+_HOST_AMOUNT: Final = (75, 8)
+# Characters of an ``E`` that answers ``X``: with the reserved ones behind the host's amount, or without.
+_EXTENDED: Final = frozenset((82, *range(92, 131)))
 _REVERSAL = 84  # an ``E`` that answers ``S`` or ``Q``; only that has 84 characters
 _CLOSURE: Final = 44  # characters of a closed session; the request for it has 26
 _POS_TOTAL: Final = (13, 16)
 # Where the result is not "00", a text stands in the place of the card's fields; these stand behind it.
 _ALWAYS: Final = frozenset({"stan", "online", "amount"})
+_OF_ANY_RESULT: Final = ("letter", "terminal_id", "result_code", "stan", "online")
 APPROVED = "00"
 _HEAD = re.compile(rb"[0-9A-Za-z ]{8}[0-9A-Za-z ]([A-Za-z])")
 
@@ -87,6 +90,22 @@ class Answer:
     is_bancomat: bool
     reversal: bool
 
+    @property
+    def numbers(self) -> tuple[str | None, ...]:
+        """What terminal and host count transactions by."""
+        return (self.stan, self.online, self.auth_code)
+
+    def looks_like(self, other: "Answer") -> bool:
+        """Whether one of the two may be the other with damaged octets: a number is common, or all but one field."""
+        common = any(
+            mine is not None and mine == yours
+            for mine, yours in zip(self.numbers, other.numbers, strict=True)
+        )
+        told = (
+            _OF_ANY_RESULT if self.result_code != other.result_code else [each.name for each in fields(self)]
+        )
+        return common or sum(getattr(self, name) != getattr(other, name) for name in told) <= 1
+
 
 def letter_of(message: bytes) -> str | None:
     """The message code at position 10; None where this is no message of the protocol."""
@@ -97,10 +116,10 @@ def letter_of(message: bytes) -> str | None:
 def read_request(message: bytes) -> Request | None:
     """What a till asked for, if it concerns money or a card; None for all else."""
     letter = letter_of(message)
-    fields = _fields(_REQUESTS, letter, message)
-    if letter is None or fields is None or (letter == "S" and not message[10:].isdigit()):
+    spans = _fields(_REQUESTS, letter, message)
+    if letter is None or spans is None or (letter == "S" and not message[10:].isdigit()):
         return None  # an ``S`` of the terminal is a piece of a receipt
-    cut = {name: _cut(message, span) for name, span in fields.items()}
+    cut = {name: _cut(message, span) for name, span in spans.items()}
     return Request(
         letter, _number(_cut(message, (1, 8))), _amount(cut.get("amount")), _number(cut.get("original"))
     )
@@ -109,14 +128,14 @@ def read_request(message: bytes) -> Request | None:
 def read_answer(message: bytes) -> Answer | None:
     """The result of a transaction; None for all else, and where no result can be read."""
     letter = letter_of(message)
-    fields = _fields(_ANSWERS, letter, message)
+    spans = _fields(_ANSWERS, letter, message)
     result = _cut(message, (11, 2))
-    if letter is None or fields is None or not (result.isascii() and result.isdigit()):
+    if letter is None or spans is None or not (result.isascii() and result.isdigit()):
         return None
     if letter == "E" and len(message) in _EXTENDED:
-        fields = {**fields, "amount": _HOST_AMOUNT}
-    names = fields if result == APPROVED else _ALWAYS & fields.keys()
-    cut = {name: _cut(message, fields[name]) for name in names}
+        spans = {**spans, "amount": _HOST_AMOUNT}
+    names = spans if result == APPROVED else _ALWAYS & spans.keys()
+    cut = {name: _cut(message, spans[name]) for name in names}
     if letter == "e" and result != APPROVED:
         cut.pop("amount", None)
     return _answer(letter, message, result, cut)
@@ -153,13 +172,15 @@ def _fields(
 ) -> Mapping[str, _Span] | None:
     if letter is None or letter not in table:
         return None
-    (shortest, longest), fields = table[letter]
-    return fields if shortest <= len(message) <= longest else None
+    (shortest, longest), spans = table[letter]
+    return spans if shortest <= len(message) <= longest else None
 
 
 def _cut(message: bytes, span: _Span) -> str:
+    """A field's characters; none where the message ends before or within it, since half a number is another one."""
     first, characters = span
-    return message[first - 1 : first - 1 + characters].decode("latin-1")
+    end = first - 1 + characters
+    return message[first - 1 : end].decode("latin-1") if end <= len(message) else ""
 
 
 def _number(text: str | None) -> str | None:

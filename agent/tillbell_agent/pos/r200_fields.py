@@ -23,9 +23,10 @@ _EXPIRY: Final = rb"(?:\d{4}|[*#xX]{4}| {4})"
 _AMOUNT: Final = rb"(?P<amount>00\d{10})"
 _TOTAL: Final = rb"(?:[ -~]{8}(?P<currency>[0-9A-Z ]{3})" + _AMOUNT + rb")?"
 
-_CARD: Final = re.compile(
-    _PAN + _EXPIRY + _STATUS + _APPROVAL + _RRN + _NUMBERS + _SHOP + rb"(?P<aid>[ -~]{14})[^\x03]{44}"
-)
+# The chip's fields are of no weight: application, certificate, and holder with card type. Some terminals leave all of
+# them or the last two out, or fill them with NUL.
+_CHIP: Final = rb"(?:\Z|(?P<aid>[ -~\0]{14})[^\x03]{16}(?:\Z|[^\x03]{28}))"
+_CARD: Final = re.compile(_PAN + _EXPIRY + _STATUS + _APPROVAL + _RRN + _NUMBERS + _SHOP + _CHIP)
 _VOID: Final = re.compile(_AMOUNT + _STATUS + _APPROVAL + _RRN + _NUMBERS)
 _WALLET: Final = re.compile(_STATUS + _APPROVAL + _NUMBERS + _SHOP)
 _BARE: Final = re.compile(_STATUS + _NUMBERS + _SHOP)

@@ -24,6 +24,7 @@ from tillbell_agent.pos.zvt_commands import (
     ABORT,
     ACCEPTED,
     COMPLETION,
+    GOODS,
     INTERMEDIATE,
     PRINT_BLOCK,
     PRINT_LINE,
@@ -46,7 +47,8 @@ FRAMING: Final = (
     "fields. What was not acknowledged within 5 s comes again."
 )
 FIELDS: Final[Mapping[str, str]] = {
-    "04 amount": "amount, in minor units; where the status lacks it, the till's command has it",
+    "04 amount": "amount, in minor units; where the status lacks it or has 0, the till's command has it. What the till says "
+    "of the goods that it gave out (84 9D) goes before both",
     "49 currency": "currency, else the command's, else the configured one",
     "27 result code": "result code; other than 00 is declined",
     "0B trace number": "STAN, and part of what identifies the transaction",
@@ -63,9 +65,9 @@ FIELDS: Final[Mapping[str, str]] = {
 }  # fmt: skip
 UNKNOWN_ON_ONE_LINE: Final = (
     "The amount where the terminal leaves it out of its answer, and the kind where no receipt is printed through the till: "
-    "a refund, a reservation and its booking then look like sales, and a reservation's release like a reversal. A receipt "
-    "that is asked for again (06 20) is known by its numbers alone, and a payment that ends before the terminal tells a "
-    "status is not heard of."
+    "a refund, a reservation and its booking then look like sales, and a reservation's release, if it has an amount, like a "
+    "reversal. A receipt that is asked for again (06 20) is known by its numbers alone, and a payment that ends before the "
+    "terminal tells a status is not heard of."
 )
 LAYOUTS: Final[Mapping[str, str]] = {"auto": "all terminals that speak ZVT over RS-232"}
 LINE_DEFAULTS: Final = "9600 8N2"
@@ -136,6 +138,7 @@ class Zvt:
         """An exchange begins, or everything that was said is too old."""
         self._request = None
         self._pending: Fields | None = None
+        self._issued: int | None = None
         self._printed: Kind | None = None
         self._told: TransactionCompleted | None = None
 
@@ -159,6 +162,8 @@ class Zvt:
             return self._on_completion(read_fields(data))
         elif code == ABORT:
             return self._on_abort(data[:1].hex() or None)
+        elif code == GOODS:
+            self._issued = read_fields(data).amount
         elif begins_exchange(code):
             return self._on_request(read_request(code, data))
         return []
@@ -186,9 +191,11 @@ class Zvt:
             return [Ignored(why.value if isinstance(why, Other) else why)]
         if self._told is not None and self._told.key == key_of(status):
             return [Ignored("repeated status")]
-        before = self._pending
-        another = before is not None and before.numbers and status.numbers not in ((), before.numbers)
-        events = self._tell(final=False) if another else []
+        before, events = self._pending, []
+        if before is not None and status.repeats(before):
+            status = status.completed_by(before) if status.result == before.result else status
+        elif before is not None and before.numbers and status.numbers:
+            events = self._tell(final=False)
         self._pending, self._told = status, None
         return events
 
@@ -216,7 +223,8 @@ class Zvt:
         if status is None:
             return []
         kind = meaning_of(status, self._request, self._printed)
-        event = event_of(status, kind, self._request, self._currency, final=final)
+        issued = replace(status, issued=self._issued)
+        event = event_of(issued, kind, self._request, self._currency, final=final)
         self._told = event if isinstance(event, TransactionCompleted) else None
         return [event]
 

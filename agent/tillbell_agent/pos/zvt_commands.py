@@ -16,6 +16,7 @@ STATUS: Final = 0x040F
 INTERMEDIATE: Final = 0x04FF
 COMPLETION: Final = 0x060F
 ABORT: Final = 0x061E
+GOODS: Final = 0x849D  # the till's, on what it gave out: another amount than was asked for
 PRINT_LINE: Final = 0x06D1
 PRINT_BLOCK: Final = 0x06D3
 ACCEPTED: Final = 0x8000

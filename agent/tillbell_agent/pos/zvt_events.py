@@ -50,6 +50,8 @@ def _meaning_by_content(status: Fields, printed: Kind | None) -> Meaning:
     of_one_card = status.receipt or status.card or status.scheme or status.auth_code
     if not (status.numbers and of_one_card):
         return "no payment"
+    if status.amount == 0:  # a reservation that is released, with numbers and card as a payment has them
+        return "an amount of zero"
     return Kind.REVERSAL if status.original else printed or Kind.SALE
 
 
@@ -91,13 +93,15 @@ def of_request(request: Request | None, result: str | None, currency: str) -> li
 
 
 def _amount(status: Fields, kind: Kind, request: Request | None) -> int | None:
+    """Zero is what terminals fill an amount with that they do not know; only a day may have none."""
+    if kind is Kind.SETTLEMENT:
+        return status.amount
+    told = status.issued or status.amount or None
     if request is None:
-        return status.amount
+        return told
     if request.code == BOOKING:
-        return status.amount if status.amount != request.amount else None
-    if status.amount is not None or kind in _NOT_BY_REQUEST or request.meaning in _NOT_BY_REQUEST:
-        return status.amount
-    return request.amount
+        return told if told != request.amount else None
+    return told if told is not None or request.meaning in _NOT_BY_REQUEST else request.amount or None
 
 
 def _currency(status: Fields, request: Request | None, configured: str) -> str | None:
@@ -133,9 +137,7 @@ def _original(status: Fields, kind: Kind, request: Request | None) -> str | None
 def _time(status: Fields) -> datetime | None:
     """Where the terminal tells a year."""
     clock, year = status.clock, status.year
-    if clock is None or clock.month is None or year is None:
-        return None
-    return clock.near(datetime(year, clock.month, 15))
+    return clock.in_year(year) if clock is not None and year is not None else None
 
 
 def _settlement(status: Fields, amount: int | None, currency: str | None) -> SettlementHeard:

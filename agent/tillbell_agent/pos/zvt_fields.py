@@ -7,7 +7,8 @@ table has an unknown length, so what stands behind it is not read.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from dataclasses import fields as dataclass_fields
 from typing import Any, Final
 
 from tillbell_agent.pos.partial_time import PartialTime
@@ -41,7 +42,7 @@ class Fields:
     ``amount``: minor units. ``currency``: ISO 4217's number. ``result``: two hexadecimal digits, ``00`` is success.
     ``date``: YYMMDD or MMDD; ``time``: HHMMSS. ``original``: the trace number that a reversal reverses.
     ``totals``: how many transactions a day's total holds, -1 where the total does not say. ``complete``: nothing of the
-    APDU was left unread.
+    APDU was left unread. ``issued``: what the till says that it gave out instead of ``amount``; of no APDU.
     """
 
     amount: int | None = None
@@ -60,11 +61,24 @@ class Fields:
     date: str | None = None
     totals: int | None = None
     complete: bool = True
+    issued: int | None = None
 
     @property
-    def numbers(self) -> tuple[str, ...]:
+    def numbers(self) -> Mapping[str, str]:
         """What tells this transaction from others of its terminal; empty where nothing does."""
-        return tuple(number for number in (self.trace, self.receipt, self.turnover) if number is not None)
+        told = {"trace": self.trace, "receipt": self.receipt, "turnover": self.turnover}
+        return {name: number for name, number in told.items() if number is not None}
+
+    def repeats(self, before: "Fields") -> bool:
+        """Whether both are of one transaction by all numbers that both tell; a terminal may leave some out."""
+        mine, theirs = self.numbers, before.numbers
+        common = mine.keys() & theirs.keys()
+        return bool(common) and all(mine[name] == theirs[name] for name in common)
+
+    def completed_by(self, before: "Fields") -> "Fields":
+        """These, and what only ``before`` told."""
+        lacking = (each.name for each in dataclass_fields(self) if getattr(self, each.name) is None)
+        return replace(self, **{name: getattr(before, name) for name in lacking})
 
     @property
     def clock(self) -> PartialTime | None:

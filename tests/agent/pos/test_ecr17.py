@@ -133,6 +133,74 @@ def test_first_frame_that_a_repetition_contradicts_is_damage() -> None:
     assert [each.stan for each in rung(events)] == ["000042"]
 
 
+@pytest.mark.parametrize("feed", FEEDS)
+@pytest.mark.parametrize("count", [2, 3])
+def test_first_sales_that_come_at_once_are_each_told(count: int, feed: str) -> None:
+    """As in a file of raw octets, which has no times."""
+    octets = b"".join(frame(answer(number)) for number in range(42, 42 + count))
+    events = hear(dialect("auto"), [(0.0, Line.TERMINAL, octets)], feed)
+    assert [each.stan for each in rung(events)] == ["000042", "000043", "000044"][:count]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kinds"),
+    [
+        (declined(), answer(), [Kind.DECLINED, Kind.SALE]),
+        (answer(42), answer(43, auth="000000") + "000" + "0" * 10, [Kind.SALE, Kind.REVERSAL]),
+    ],
+    ids=["approval after a refusal", "reversal after a sale"],
+)
+def test_first_frame_of_all_is_told_when_another_transaction_follows_within_seconds(
+    first: str, second: str, kinds: list[Kind]
+) -> None:
+    steps = [(0.0, Line.TERMINAL, frame(first)), (DOUBT_S - 1, Line.TERMINAL, frame(second))]
+    assert [each.kind for each in rung(hear(dialect("auto"), steps))] == kinds
+
+
+def test_first_frame_whose_repetition_bears_it_out_is_one_sale() -> None:
+    events = hear(dialect("auto"), [(0.0, Line.TERMINAL, frame(answer()) * 2)])
+    assert [each.stan for each in rung(events)] == ["000042"]
+
+
+def test_refusal_of_the_next_request_takes_no_sale_away() -> None:
+    """On the terminal's line alone a NAK may be of what its till says."""
+    octets = frame(answer(42)) + NAK + ACK + frame(answer(43))
+    events = hear(dialect("auto"), [(0.0, Line.TERMINAL, octets)])
+    assert [each.stan for each in rung(events)] == ["000042", "000043"]
+
+
+@pytest.mark.parametrize("refused", [b"", b"\x15", NAK], ids=["unheard", "bare", "with its check octet"])
+@pytest.mark.parametrize(
+    "message",
+    [
+        answer(),
+        declined(),
+        f"123456780E00{'0' * 60}",
+        f"123456780A00{PAN.zfill(19)}ICC      ACQ        2111520",
+    ],
+    ids=["sale", "refusal", "without numbers", "refund"],
+)
+def test_damage_that_looks_like_another_way_is_no_transaction_of_its_own(
+    message: str, refused: bytes
+) -> None:
+    """In any octet of the very first frame, and with a repetition that follows it."""
+    good, later = frame(message), frame(answer(77, auth="XYZ789"))
+    clean = rung(hear(dialect("auto"), [(0.0, Line.TERMINAL, good + later)]))
+    assert len(clean) == 2
+    for at in range(1, len(good)):
+        for bits in (1, 2, 3):
+            wrong = good[:at] + bytes([good[at] ^ bits]) + good[at + 1 :]
+            said = [(0.0, wrong), (0.1, refused), (0.2, good), (1.0, later)]
+            steps = [(t, Line.TERMINAL, octets) for t, octets in said]
+            assert rung(hear(dialect("auto"), steps)) == clean, (at, bits)
+
+
+def test_first_frame_that_was_refused_is_damage_though_nothing_of_it_agrees_with_what_follows() -> None:
+    wrong = frame(answer(11, auth="QQQ111").replace("000099", "000011"), "lrc-stx")
+    steps = [(0.0, Line.TERMINAL, wrong), (0.1, Line.TILL, NAK), (0.2, Line.TERMINAL, frame(answer()))]
+    assert [each.stan for each in rung(hear(dialect("auto"), steps))] == ["000042"]
+
+
 def test_line_that_breaks_while_a_frame_waits_tells_it() -> None:
     machine = dialect("auto")
     machine.receive_data(frame(answer()), 0.0)
@@ -250,6 +318,48 @@ def test_declined_payments_without_numbers_are_each_told_but_not_their_repetitio
     assert len(rung(hear(dialect(), session(*[(Line.TERMINAL, message)] * 3, gap_s=60.0)))) == 3
 
 
+_NOTHING = f"123456780E00{'0' * 60}"
+_REFUSED = declined(0).replace("000000000003", "000000000000")
+_GIVEN_BACK = f"123456780A00{'0' * 19}ICC      ACQ        2111520"
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "rings"),
+    [
+        (
+            (request(), "123456780S0000000100000000", request(amount=720)),
+            _NOTHING,
+            [(Kind.SALE, 650), (Kind.REVERSAL, None), (Kind.SALE, 720)],
+        ),
+        ((request(), request()), _REFUSED, [(Kind.DECLINED, 650)] * 2),
+        (
+            ("123456780A0000000100000000001000000000", "123456780A0000000100000000002000000000"),
+            _GIVEN_BACK,
+            [(Kind.REFUND, 100), (Kind.REFUND, 200)],
+        ),
+    ],
+    ids=["paid, reversed, paid", "two cancelled customers", "two refunds"],
+)
+def test_equal_answers_without_numbers_are_each_told_where_a_request_stands_between(
+    asked: tuple[str, ...], answered: str, rings: list[tuple[Kind, int | None]]
+) -> None:
+    said = [each for one in asked for each in ((Line.TILL, one), (Line.TERMINAL, answered))]
+    events = hear(dialect(), session(*said, gap_s=1.5))
+    assert [(each.kind, each.amount_minor) for each in rung(events)] == rings
+
+
+def test_request_that_is_said_again_before_its_answer_makes_no_repetition_a_second_sale() -> None:
+    """The answer came before the request was heard whole, so it waits still, and asks again."""
+    said = (
+        (Line.TERMINAL, _NOTHING),
+        (Line.TILL, request("p")),
+        (Line.TERMINAL, _NOTHING),
+        (Line.TILL, request("p")),
+    )
+    kinds = [each.kind for each in rung(hear(dialect(), session(*said, (Line.TERMINAL, _NOTHING))))]
+    assert kinds == [Kind.SALE, Kind.SALE]
+
+
 @pytest.mark.parametrize(
     ("asked", "answered", "kind", "amount", "original"),
     [
@@ -280,6 +390,55 @@ def test_each_kind_of_transaction(
     assert (done.kind, done.amount_minor, done.original_ref) == (kind, amount, original)
     assert done.card is not None
     assert (done.card.last4, done.auth_code) == ("1111", "ABC123")
+
+
+def test_preauthorisation_without_what_newer_firmware_adds_is_told() -> None:
+    """A published test message of 67 characters; card type, acquirer, STAN and online number are unknown then."""
+    message = f"123456780e00{PAN.zfill(19)}CLIAUTH01000500000000001230002111520"
+    assert len(message) == 67
+    (event,) = told(hear(dialect(), session((Line.TERMINAL, message))))
+    done = event.transaction
+    assert (done.kind, done.amount_minor, done.auth_code) == (Kind.PREAUTH, 50000, "AUTH01")
+    assert done.card is not None
+    assert (done.card.last4, done.receipt_no, done.stan) == ("1111", "000000123", None)
+    assert event.clock == PartialTime(None, 211, 15, 20)
+
+
+def test_raised_preauthorisation_without_its_time_is_told() -> None:
+    (event,) = told(
+        hear(
+            dialect(),
+            session((Line.TERMINAL, f"123456780i00{PAN.zfill(19)}ICCACQ        ABC123000060000061")),
+        )
+    )
+    done = event.transaction
+    assert (done.kind, done.auth_code, done.stan, event.clock) == (Kind.PREAUTH, "ABC123", "000060", None)
+
+
+def test_payment_without_its_online_number_is_told() -> None:
+    sale = one_sale((Line.TILL, request()), (Line.TERMINAL, answer()[:65]))
+    assert (sale.kind, sale.amount_minor, sale.stan) == (Kind.SALE, 650, "000042")
+
+
+def test_number_that_the_end_of_the_message_cuts_is_unknown() -> None:
+    message = f"123456780e00{PAN.zfill(19)}CLIAUTH010005000000000012300021115200002{'ACQ':11}000055"
+    for short in range(1, 6):
+        done = one_sale((Line.TERMINAL, message[:-short]))
+        assert (done.kind, done.stan) == (Kind.PREAUTH, None)
+    assert one_sale((Line.TERMINAL, message)).stan == "000055"
+
+
+@pytest.mark.parametrize("reserved", ["", "0" * 10])
+def test_extended_answer_has_the_hosts_amount_with_or_without_its_reserved_end(reserved: str) -> None:
+    message = answer() + "000" + "00000700" + reserved
+    assert one_sale((Line.TERMINAL, message)).amount_minor == 700
+    assert one_sale((Line.TILL, request("X")), (Line.TERMINAL, message)).amount_minor == 700
+
+
+def test_refund_that_is_answered_as_a_payment_is_a_refund_of_the_amount_that_was_asked() -> None:
+    asked = "123456780A0000000100000" + "00000777" + "0" * 8
+    done = one_sale((Line.TILL, asked), (Line.TERMINAL, answer()))
+    assert (done.kind, done.amount_minor) == (Kind.REFUND, 777)
 
 
 def test_answer_that_only_a_reversal_has_is_one_without_its_request() -> None:

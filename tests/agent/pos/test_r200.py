@@ -1,6 +1,7 @@
 """Malaysian bank terminals: fixed fields by command, amounts from the till's request, refusals that wait for an approval."""
 
 import sys
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -82,6 +83,23 @@ def test_published_frame_is_read_as_its_source_states() -> None:
         Kind.SALE, card=TruncatedPan("8180"), rrn="111725220223", stan="000003", auth_code="PYTEST",
         batch="000002", terminal_id="40041761", merchant_id="6601248584", scheme="MyDebit", result_code="00",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "chip",
+    [
+        "",
+        CARD["aid"] + CARD["tc"],
+        "\0" * 14 + CARD["tc"] + " " * 28,
+        "\0" * 58,
+        "A000000615\0\0\0\0" + "\0" * 44,
+    ],
+    ids=["none", "no holder", "no application", "filled with NUL", "short application"],
+)
+def test_sale_is_told_whatever_the_terminal_says_of_the_chip(chip: str) -> None:
+    head = "".join(value for name, value in CARD.items() if name not in ("aid", "tc", "holder", "type"))
+    sale, whole = one(asked(), said(f"R200{head}{chip}")), one(asked(), answered())
+    assert sale == (whole if "A0" in chip else replace(whole, scheme=None))
 
 
 def test_amount_is_the_requests_and_unknown_on_one_line() -> None:

@@ -93,7 +93,8 @@ def test_payment_is_a_sale_without_a_key() -> None:
 
 
 @pytest.mark.parametrize(
-    ("type_", "kind"), [("0", Kind.SALE), ("1", Kind.REFUND), ("2", Kind.REFUND), ("3", None), ("4", None)]
+    ("type_", "kind"),
+    [("0", Kind.SALE), ("1", Kind.REFUND), ("2", Kind.REFUND), ("3", None), ("4", Kind.PREAUTH)],
 )
 def test_only_the_ask_tells_whether_money_was_given_back(type_: str, kind: Kind | None) -> None:
     steps = steps_of(
@@ -130,7 +131,15 @@ def test_answer_before_the_payment_tells_nothing() -> None:
         ("4111111111111111=28122011234567890", "1111"),
         ("4222222222222 1228", "2222"),
         ("1234567890123 1228", "0123"),
-        ("4111111111111111" + "0" * 39, None),
+        ("4111111111111111" + "0" * 39, "1111"),
+        ("4111111111111111" + "0" * 9, "1111"),
+        ("378282246310005" + "0" * 40, "0005"),
+        ("30569309025904" + "0" * 41, "5904"),
+        ("4000000000000200" + "0" * 39, "0200"),
+        ("6304000000000000018" + "0" * 36, "0018"),
+        ("4111111111111112" + "0" * 39, None),
+        ("0" * 55, None),
+        ("1234" * 13, None),
         ("", None),
         ("1111", None),
     ],
@@ -197,6 +206,47 @@ def test_close_of_the_line_forgets_the_ask() -> None:
     assert machine.close(1.0) == []
     (event,) = told(machine.receive_data(frame(answer(1, "0", 500, "1", None, 978)), 2.0))
     assert event.transaction.kind is Kind.SALE
+
+
+@pytest.mark.parametrize("options", ["A010B010", "A010B011", "A010B012", "", "T012"])
+def test_ask_is_understood_with_whatever_options(options: str) -> None:
+    """Protocol E has none; behind it stand waiting, authorization, and the customer's receipt."""
+    question = ask(1, 500, False, "1", "1", 978, "A010")[:-8] + options
+    (got,) = hear_payment(question, answer(1, "0", 500, "1", None, 978))
+    assert (got.kind, got.amount_minor) == (Kind.REFUND, 500)
+
+
+def test_published_ask_without_options_is_a_refunds() -> None:
+    asked = bytes.fromhex("0230313030303030353030313131393738202020202020202020200300")
+    said = frame(answer(1, "0", 500, "1", None, 978))
+    (got,) = transactions(hear(dialect(), steps_of(payment(asked, said))))
+    assert (got.kind, got.amount_minor) == (Kind.REFUND, 500)
+
+
+def test_ask_that_does_not_wait_is_known_with_any_authorization() -> None:
+    question = ask(1, 500, False, "1", "0", 978, "A011")[:-1] + "2"
+    assert hear_payment(question, answer(1, "0", 500, "1", None, 978)) == []
+
+
+@pytest.mark.parametrize("text", ["CARTE BANCAIRE", "CB\n4111111111111111\nMONTANT 12,50 EUR\n", "x" * 4096])
+def test_answer_with_the_customers_receipt_behind_it_is_told_without_it(text: str) -> None:
+    said = answer(1, "0", 1250, "1", "5555555555554444", 978) + text
+    for steps in (steps_of(payment(ASKED, said)), [(0.0, TERMINAL, frame(said))]):
+        events = hear(dialect(), steps)
+        (got,) = transactions(events)
+        assert (got.kind, got.amount_minor, got.card) == (Kind.SALE, 1250, TruncatedPan("4444"))
+        assert "1111" not in say_everything(events)
+
+
+def test_receipt_without_end_is_no_answer() -> None:
+    said = answer(1, "0", 1250, "1", "5555555555554444", 978) + "x" * 4097
+    assert hear_payment(ASKED.hex(), said) == []
+
+
+def test_approved_amount_of_zero_is_the_asked_one_and_unknown_without_the_ask() -> None:
+    steps = steps_of(payment(ASKED, answer(1, "0", 0, "1", None, 978)))
+    assert [each.amount_minor for each in transactions(hear(dialect(), steps))] == [1250]
+    assert [each.amount_minor for each in transactions(hear(dialect(), of_terminal(steps)))] == [None]
 
 
 def test_unknown_layout_is_refused() -> None:

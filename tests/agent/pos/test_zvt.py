@@ -284,6 +284,23 @@ def test_a_status_that_is_repeated_is_one_payment() -> None:
     assert len(asked(SALE_ASKED, status(), status(), repeat, status(), DONE, DONE)) == 1
 
 
+def test_a_status_that_is_repeated_without_one_of_its_numbers_is_one_payment_with_all_of_them() -> None:
+    whole = NUMBERS + " 88000470"
+    (at_once,) = told(hear(fresh(), said(status(numbers=whole), DONE)))
+    for lacking in (" 88000470", "870470"):
+        less = status(numbers=whole.replace(lacking, ""))
+        for pair in ((status(numbers=whole), less), (less, status(numbers=whole))):
+            assert told(hear(fresh(), said(*pair, DONE))) == [at_once]
+
+
+def test_statuses_that_have_no_number_in_common_are_two_payments() -> None:
+    first, second = (
+        status(numbers="0d1010 0c223953 870470"),
+        status(numbers="0d1010 0c223953 0b000471 88000471 8bf0f456495341"),
+    )
+    assert len(told(hear(fresh(), said(first, second, DONE)))) == 2
+
+
 def test_a_status_that_comes_again_after_it_was_told_is_no_new_payment() -> None:
     dialect = fresh()
     dialect.receive_data(framed(status()), 0.0)
@@ -333,6 +350,48 @@ def test_the_amount_comes_from_the_till_where_the_terminal_leaves_it_out() -> No
     assert (transaction.amount_minor, transaction.currency) == (2040, "EUR")
     alone = only(of(OK, status("8bf0f556495341", amount=None), DONE))
     assert (alone.amount_minor, alone.currency) == (None, None)
+
+
+def test_goods_of_another_amount_change_what_was_paid() -> None:
+    """The published exchange of an issue of goods: the till gives out less than was asked for."""
+    command, waiting = apdu("0601", "04000000003300 020a"), bytes.fromhex("849c00")
+    issued = apdu("849d", "04000000002200")
+    for answer in (apdu("040f", "2700"), status(amount=3300)):
+        steps = said(command, answer, waiting, answer, issued, DONE, till=(command, waiting, issued))
+        (event,) = told(hear(fresh(), steps))
+        assert (event.transaction.kind, event.transaction.amount_minor) == (Kind.SALE, 2200)
+    (alone,) = told(hear(fresh(), said(status(amount=3300), DONE)))
+    assert (alone.key, alone.transaction.amount_minor) == (event.key, 3300)
+
+
+def test_goods_of_one_exchange_say_nothing_of_the_next() -> None:
+    issued, second = apdu("849d", "04000000002200"), status(numbers=NUMBERS.replace("0470", "0471"))
+    amounts = [
+        each.amount_minor
+        for each in of(
+            SALE_ASKED, status(), issued, DONE, SALE_ASKED, second, DONE, till=(SALE_ASKED, issued)
+        )
+    ]
+    assert amounts == [2200, 2040]
+
+
+def test_an_amount_of_zero_is_no_payment_where_none_was_asked_for() -> None:
+    """As a terminal tells the release of a reservation: approved, with numbers, a card and its name."""
+    merchant, code, name = text("804011926".ljust(15)), text("750071"), text("MasterCard\0")
+    released = apdu(
+        "040f",
+        "2700 04000000000000 0b000977 0c225558 0d0405 170001 1970 22f0f855988455eeee8074 2952523535"
+        f"2a{merchant} 3b{code}0000 490978 870232 8a2e 8bf1f1{name}",
+    )
+    assert hear(fresh(), said(released, DONE)) == [Ignored("an amount of zero")]
+    assert hear(fresh(), said(OK, released, printed("Gutschrift"), DONE)) == [Ignored("an amount of zero")]
+
+
+def test_an_amount_of_zero_is_the_asked_one_and_never_zero() -> None:
+    assert only(asked(SALE_ASKED, status(amount=0), DONE)).amount_minor == 2040
+    reversal = apdu("0630", PASSWORD + "870470")
+    assert only(asked(reversal, status(amount=0), DONE)).amount_minor is None
+    assert only(of(status(amount=0, result="6c"), DONE)).amount_minor is None
 
 
 def test_the_terminals_amount_counts_where_both_tell_one() -> None:
@@ -455,7 +514,17 @@ def test_a_card_that_is_read_tells_nothing_even_on_one_line() -> None:
         ("Refund VISA", Kind.REFUND),
         ("Storno-Kartenzahlung", Kind.REVERSAL),
         ("Reservierung", Kind.PREAUTH),
+        ("STORNO-BELEG", Kind.REVERSAL),
+        ("Kartenzahlung Storno", Kind.REVERSAL),
+        ("EC-Karte Gutschrift", Kind.REFUND),
+        ("RÜCKERSTATTUNG", Kind.REFUND),
+        ("Cancellation", Kind.REVERSAL),
+        ("Card Refund", Kind.REFUND),
         ("Kartenzahlung", Kind.SALE),
+        ("No Refund", Kind.SALE),
+        ("Kein Storno", Kind.SALE),
+        ("Refund policy", Kind.SALE),
+        ("Storno nicht möglich", Kind.SALE),
         ("Gutschrift nur gegen Vorlage des Bons", Kind.SALE),
         ("Storno 0 0,00", Kind.SALE),
         ("", Kind.SALE),
@@ -468,6 +537,13 @@ def test_without_the_tills_line_a_receipts_title_says_what_was_done(title: str, 
     for receipt in (printed(title), apdu("06d3", container)):
         assert only(of(OK, status(), printed("Kundenbeleg"), receipt, DONE)).kind is kind
         assert only(asked(SALE_ASKED, status(), receipt, DONE)).kind is Kind.SALE
+
+
+@pytest.mark.parametrize("page", ["cp437", "latin-1", "utf-8"])
+@pytest.mark.parametrize("title", ["Rückerstattung", "* RÜCKERSTATTUNG *", "Händlerbeleg Storno"])
+def test_a_title_is_read_in_each_code_page_that_a_till_may_ask_for(title: str, page: str) -> None:
+    line = apdu("06d1", "40" + title.encode(page).hex())
+    assert only(of(OK, status(), line, DONE)).kind is not Kind.SALE
 
 
 def test_a_title_says_nothing_of_the_next_exchange() -> None:
