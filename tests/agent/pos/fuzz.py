@@ -25,7 +25,7 @@ from tillbell_agent.sim.tills import TILLS, TROUBLES, currency_of, exchanges_of
 
 # An amount may stand in any octets that a dialect still holds: its buffers, and a request that waits for its answer.
 _REMEMBERED_OCTETS = 65_536
-MOST_OCTETS_HELD = 1_000_000
+MOST_OCTETS_HELD = 1_250_000  # the words of receipts in all their languages are most of it
 _NOT_DIGITS = re.compile(rb"[^0-9]+")
 _WIDE_DIGIT = re.compile(rb"\xa3([\xb0-\xb9])")
 
