@@ -6,8 +6,9 @@ those of the LinkPOS message specification 2.4 and of what integrators have publ
 message itself, so one tapped line, two, or both ends on one wire are read alike.
 
 Limits. Most answers have no amount: it stands in the till's request, and where that was not heard the amount is
-unknown. Points that are redeemed (43) and tips that change a sale told before (28) are not told, nor are transaction
-codes without a known meaning; each is ignored with its reason.
+unknown. 36 is told as a pre-authorisation, though at some banks it is a sale with cash handed out. Points that are
+redeemed (43) and tips that change a sale told before (28) are not told, nor are transaction codes without a known
+meaning; each is ignored with its reason.
 """
 
 from collections.abc import Mapping
@@ -48,11 +49,12 @@ FIELDS: Final[Mapping[str, str]] = {
     "03 and 04": "date and time → the terminal's time",
     "16": "terminal's number → terminal",
     "30": "card number → its last four digits, cut before anything else sees it",
-    "40": "amount, twelve digits in minor units → amount; the request's where the answer has none",
+    "40": "amount in minor units, twelve digits or fewer → amount; the request's where the answer has none",
     "50": "batch → batch",
     "65": "invoice or trace number → receipt number; in a void also the sale that it voids",
     "97": "trace number (NETS) → trace number",
     "D1": "merchant's number → merchant",
+    "GA": "of a request for instalments (22): amount, where it has no 40",
     "D2, L7": "issuer's or card's name → card scheme",
     "D3": "retrieval reference number → reference",
     "T2": "kind of NETS purchase: 03 is cash handed out, no sale; 04 is a code shown on a phone",
@@ -66,10 +68,17 @@ _SKIPPED_ENOUGH = 1000  # octets; a line that is never silent, at a wrong speed 
 _APPROVED = "00"
 _ECR_KINDS: Final = {
     "20": Kind.SALE,
+    "21": Kind.SALE,  # in instalments, OCBC
     "22": Kind.SALE,  # in instalments, BDO
     "23": Kind.VOID,  # of such a one
     "26": Kind.VOID,
     "27": Kind.REFUND,
+    "31": Kind.SALE,  # 31 to 36: with UnionPay
+    "32": Kind.VOID,
+    "33": Kind.REFUND,
+    "34": Kind.VOID,  # of a refund
+    "35": Kind.SALE,  # offline
+    "36": Kind.PREAUTH,  # at some banks a sale with cash handed out, which nothing tells from it
     "38": Kind.PREAUTH_COMPLETION,
     "41": Kind.SALE,  # in instalments, LinkPOS
     "50": Kind.SETTLEMENT,
@@ -86,6 +95,8 @@ _NO_SALE: Final = {
     "73": "reprint",
 }
 _NAMING: Final = tuple(b"D3 65 01 30 40 03 97".split())
+_VOIDED_REFUND = "34"  # gives money to the shop, which a void's amount would say the other way round
+_BDO_INSTALMENTS = "22"
 _CASH_OUT, _NETS_QR = b"03", b"04"
 
 
@@ -165,7 +176,7 @@ class Hypercom:
             return self._on_answer(message, hash(data), now)
         get = message.fields.get
         invoice = read.reference(get(b"65"), 12)
-        self._asked = Asked(_kind(message), read.amount(get(b"40")), invoice, get(b"T2"), now)
+        self._asked = Asked(_kind(message), _asked_amount(message), invoice, get(b"T2"), now)
         self._repeats.asked(line)
         return []
 
@@ -215,9 +226,7 @@ class Hypercom:
         self, message: Message, kind: Kind, asked: Asked | None, purchase: bytes | None
     ) -> Transaction:
         get = message.fields.get
-        amount = read.amount(get(b"40"))
-        if amount is None and asked is not None:
-            amount = asked.amount_minor
+        amount = _amount(message, asked)
         receipt_no = read.reference(get(b"65"), 12)
         voided = (asked.invoice if asked else None) or receipt_no
         qr = message.code == "70" or (message.nets and purchase == _NETS_QR)
@@ -243,6 +252,23 @@ class Hypercom:
 
 def _kind(message: Message) -> Kind | None:
     return (_NETS_KINDS if message.nets else _ECR_KINDS).get(message.code)
+
+
+def _asked_amount(message: Message) -> int | None:
+    """Tills that count in numbers leave the zeros in front of them off; in instalments GA holds the whole."""
+    octets = message.fields.get(b"40")
+    if octets is None and message.code == _BDO_INSTALMENTS:
+        octets = message.fields.get(b"GA")
+    return read.amount(octets.rjust(12, b"0")) if octets else None
+
+
+def _amount(message: Message, asked: Asked | None) -> int | None:
+    if message.code == _VOIDED_REFUND:
+        return None
+    octets = message.fields.get(b"40", b"")
+    # Zeros are only in front of a number that they fill to twelve digits.
+    said = read.amount(octets if octets.startswith(b"0") else octets.rjust(12, b"0"))
+    return asked.amount_minor if said is None and asked is not None else said
 
 
 def _names_anything(message: Message) -> bool:

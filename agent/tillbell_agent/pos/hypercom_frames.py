@@ -19,10 +19,11 @@ _STX, _ETX, _FS = 0x02, 0x03, 0x1C
 _AROUND = 5  # STX, two of length, ETX, LRC
 _HANDSHAKES = b"\x04\x05\x06\x15"  # EOT, ENQ, ACK, NAK
 _HEADER = re.compile(rb"60\d{8}1([01])")
+_NETS_VERSIONS = ("00", "01")  # stand in a request where an answer has its response code
 _PAIR: Final = tuple(int(f"{octet:x}") if f"{octet:x}".isdecimal() else -10_000 for octet in range(256))
 _WAIT, _NO_FRAME = -1, -2
 # The only fields whose data are read; the rest (31 expiry, D0 shop's address, D5 holder's name …) are passed over.
-_WANTED: Final = frozenset(b"01 02 03 04 16 30 40 50 65 97 D1 D2 D3 L7 T2".split())
+_WANTED: Final = frozenset(b"01 02 03 04 16 30 40 50 65 97 D1 D2 D3 GA L7 T2".split())
 
 
 class Framer:
@@ -118,8 +119,9 @@ def read_message(data: bytes, layout: str) -> Message | None:
     if header is None and layout == "ecr":
         return None
     fields = _read_fields(data)
-    answer = b"02" in fields if header is None else header[1] == b"1"
     code, result = data[12:14].decode("ascii"), data[14:16].decode("ascii")
+    nets_answer = b"02" in fields or result not in _NETS_VERSIONS
+    answer = nets_answer if header is None else header[1] == b"1"
     return Message(header is None, answer, code, result, fields)
 
 

@@ -8,9 +8,10 @@ What the terminal sends is ``Line.TERMINAL``, what the host answers is ``Line.TI
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from tillbell_agent.pos.iso8583_engine import Iso8583Engine
-from tillbell_agent.pos.iso8583_spec import shipped
+from tillbell_agent.pos.iso8583_spec import Specification, read_specification, shipped
 from tillbell_agent.pos.settings import DialectSettings, unknown_name
 
 FRAMING = (
@@ -42,7 +43,8 @@ FIELDS: Mapping[str, str] = {
     "14 expiry, 36, 45 tracks, 52 PIN block, 55 chip data": "dropped with the frame, and so is every other field",
 }
 LAYOUTS: Mapping[str, str] = {
-    "auto": "the specification of spec; without one, iso8583-1987-ascii",
+    "auto": "the specification of spec; without one, whichever of three a message divides by: iso8583-1987-ascii, the same "
+    "behind a length of four figures in ASCII, and iso8583-1987-bcd",
     "iso8583-1987-ascii": "two octets of length in binary, all in ASCII, bitmap in hexadecimal figures or binary",
     "iso8583-1987-bcd": "two octets of length, TPDU, BCD and a binary bitmap, as concentrators (NAC) pass it on",
     "qcup": "China's, as iso8583-cn has it",
@@ -50,10 +52,19 @@ LAYOUTS: Mapping[str, str] = {
 
 
 class Iso8583(Iso8583Engine):
-    """One link, by ``settings.spec``, else by the specification that ``settings.layout`` names."""
+    """One link, by ``settings.spec``, else by the specification that ``settings.layout`` names, else by what fits."""
 
     def __init__(self, settings: DialectSettings) -> None:
         if settings.layout not in LAYOUTS:
             raise unknown_name("layout", settings.layout, LAYOUTS)
-        name = "iso8583-1987-ascii" if settings.layout == "auto" else settings.layout
-        super().__init__(settings, settings.spec or shipped(name))
+        super().__init__(settings, *_specifications(settings))
+
+
+def _specifications(settings: DialectSettings) -> tuple[Specification, ...]:
+    if settings.spec:
+        return (read_specification(settings.spec),)
+    if settings.layout != "auto":
+        return (read_specification(shipped(settings.layout)),)
+    in_ascii = read_specification(shipped("iso8583-1987-ascii"))
+    figures = replace(in_ascii.framing, lengths=("ascii",), length_octets=4)
+    return in_ascii, replace(in_ascii, framing=figures), read_specification(shipped("iso8583-1987-bcd"))

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from tillbell_agent.pos.iso8583 import FIELDS, UNKNOWN_ON_ONE_LINE
 from tillbell_agent.pos.iso8583_engine import Iso8583Engine
-from tillbell_agent.pos.iso8583_spec import shipped
+from tillbell_agent.pos.iso8583_spec import read_specification, shipped
 from tillbell_agent.pos.settings import DialectSettings, SettingsError, unknown_name
 
 __all__ = ["FIELDS", "FRAMING", "LAYOUTS", "LINE_DEFAULTS", "UNKNOWN_ON_ONE_LINE", "Iso8583Cn"]
@@ -37,4 +37,4 @@ class Iso8583Cn(Iso8583Engine):
             raise unknown_name("layout", settings.layout, LAYOUTS)
         if settings.spec:
             raise SettingsError("spec", 'iso8583-cn has its own. Set dialect to "iso8583" for another one')
-        super().__init__(settings, shipped("qcup"))
+        super().__init__(settings, read_specification(shipped("qcup")))

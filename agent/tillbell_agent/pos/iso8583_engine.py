@@ -19,8 +19,8 @@ from tillbell_agent.pos.dialect import (
     TransactionCompleted,
 )
 from tillbell_agent.pos.iso8583_fields import Message, MessageReader
-from tillbell_agent.pos.iso8583_framer import Framer
-from tillbell_agent.pos.iso8583_spec import Rule, read_specification
+from tillbell_agent.pos.iso8583_framer import Framer, Shape
+from tillbell_agent.pos.iso8583_spec import Rule, Specification
 from tillbell_agent.pos.money import exponent
 from tillbell_agent.pos.partial_time import PartialTime
 from tillbell_agent.pos.settings import DialectSettings
@@ -38,21 +38,21 @@ _KEY = ("terminal_id", "batch", "stan", "rrn", "local_date", "local_time")
 
 
 class _Fate(Enum):
-    """What is known of a transaction whose request was heard, or whose approval."""
+    """What is known of a transaction whose request was heard, or whose answer."""
 
     ASKED = "asked"
     APPROVED = "approved"
+    REFUSED = "refused"
     REVERSED = "reversed"  # before it was approved: an approval that comes late changes nothing
 
 
 class Iso8583Engine:
     """One link, of one terminal or of a concentrator of several. Bounded by the framers' buffers and the numbers above."""
 
-    def __init__(self, settings: DialectSettings, specification: str) -> None:
-        self._spec = read_specification(specification)
+    def __init__(self, settings: DialectSettings, *specifications: Specification) -> None:
+        """Of several specifications, each line is read by that in which its messages divide."""
         self._currency, self._idle_s = settings.currency, settings.idle_s
-        reader = MessageReader(self._spec)
-        self._framers = {line: Framer(self._spec.framing, self._spec.mti, reader.read) for line in Line}
+        self._framers = {line: Framer(*map(_shape, specifications)) for line in Line}
         self._silent_at: dict[Line, float] = {}
         # Oldest first: (exchange, terminal, trace number) → the request, and when it is forgotten.
         self._requests: OrderedDict[tuple[str, str, str], tuple[Message, float]] = OrderedDict()
@@ -131,7 +131,7 @@ class Iso8583Engine:
 
     def _answered(self, answer: Message, message: Message) -> list[DialectEvent]:
         """``message``: the answer and what its request adds to it. Sign-ons, echoes and uploads are nobody's concern."""
-        rule = self._spec.rule(message.mti, message.values)
+        rule = message.spec.rule(message.mti, message.values)
         if rule is None:
             unknown = message.mti[1] in _MAY_BE_MONEY
             return [Ignored(f"{message.mti} is no transaction")] if unknown else []
@@ -139,11 +139,11 @@ class Iso8583Engine:
         why = rule.why if rule.kind == "ignored" else "no result"
         if rule.kind == "ignored" or code is None:
             return [Ignored(why)]
-        return [self._decided(answer, message, rule, approved=code in self._spec.approved)]
+        return [self._decided(answer, message, rule, approved=code in message.spec.approved)]
 
     def _decided(self, answer: Message, message: Message, rule: Rule, *, approved: bool) -> DialectEvent:
         if rule.kind == "settlement":
-            return _settlement(answer, message) if approved else Ignored("settlement refused")
+            return self._settled(answer, message) if approved else Ignored("settlement refused")
         kind = _KINDS[rule.kind]
         why = (self._no_reversal if kind is Kind.REVERSAL else self._no_news)(message, approved)
         if why is not None:
@@ -153,8 +153,11 @@ class Iso8583Engine:
         return TransactionCompleted(self._transaction(message, kind, rule), key, clock=clock)
 
     def _no_news(self, message: Message, approved: bool) -> str | None:
-        """Why an answer is none; one that is, and approves, is remembered."""
+        """Why an answer is none; what one that is decides is remembered."""
         if not approved:
+            # One that was approved and is said again is refused as known already.
+            if self._fates.get(_place(message)) is not _Fate.APPROVED:
+                self._remember(_place(message), _Fate.REFUSED)
             return None
         if message.amount_is_nothing:
             return "an amount of nothing"
@@ -173,6 +176,13 @@ class Iso8583Engine:
         self._remember(first, _Fate.REVERSED)
         return "reversal of what was never approved"
 
+    def _settled(self, answer: Message, message: Message) -> SettlementHeard:
+        """The terminal counts anew in its next batch: a number says nothing of the batch before."""
+        terminal, _ = _place(message)
+        for place in [each for each in self._fates if each[0] == terminal]:
+            del self._fates[place]
+        return _settlement(answer, message)
+
     def _transaction(self, message: Message, kind: Kind, rule: Rule) -> Transaction:
         said = message.values
         currency = self._currency_of(message)
@@ -189,7 +199,7 @@ class Iso8583Engine:
             batch=said.get("batch"),
             terminal_id=said.get("terminal_id"),
             merchant_id=said.get("merchant_id"),
-            scheme=self._spec.schemes.get(said.get("scheme", "")),
+            scheme=message.spec.schemes.get(said.get("scheme", "")),
             result_code=said.get("result_code"),
             original_ref=_original(message, kind),
         )
@@ -209,9 +219,13 @@ class Iso8583Engine:
         if digits is None or currency is None or message.amount_is_nothing:
             return None
         places = exponent(currency)
-        sent = places if self._spec.amount_decimals is None else self._spec.amount_decimals
+        sent = places if message.spec.amount_decimals is None else message.spec.amount_decimals
         whole, fraction = digits[: len(digits) - sent], digits[len(digits) - sent :].ljust(places, "0")
         return None if fraction[places:].strip("0") else int("0" + whole + fraction[:places])
+
+
+def _shape(specification: Specification) -> Shape[Message]:
+    return Shape(specification.framing, specification.mti, MessageReader(specification).read)
 
 
 def _place(message: Message) -> tuple[str, str]:

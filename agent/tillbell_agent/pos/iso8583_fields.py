@@ -6,7 +6,7 @@ at once. The library's own dictionaries and errors hold the whole message, and n
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import iso8583
@@ -24,6 +24,7 @@ _FORMS: Mapping[str, Callable[[str], object]] = {
     "currency": re.compile(r"[0-9]{3,4}|[A-Z]{3}|").fullmatch,
     "result_code": re.compile(r"[0-9A-Z]*").fullmatch,
 }
+_PRIVATE = frozenset(("scheme", "receipt_no"))  # where they stand, other hosts have binary data
 _TRACK2_PAN = re.compile(r"[0-9]{8,19}(?=[D=])")
 _WHOLE_PAN = re.compile(r"[0-9]{8,19}F?")
 # What a request may add to its answer; the rest of an answer is the host's own, as the retrieval reference is.
@@ -35,8 +36,12 @@ _FROM_REQUEST = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is kept of one message. ``mti``: four digits, those of repeats as of the first. ``values``: by meaning."""
+    """What is kept of one message. ``mti``: four digits, those of repeats as of the first. ``values``: by meaning.
 
+    ``spec``: by which it was read, and by which it is to be understood.
+    """
+
+    spec: Specification
     mti: str
     values: Mapping[str, str]
     card: TruncatedPan | None
@@ -59,9 +64,9 @@ class Message:
             if name != "amount" or not self.amount_is_nothing
         }
         if request is None:
-            return replace(self, values=own)
+            return Message(self.spec, self.mti, own, self.card)
         added = {name: value for name, value in request.values.items() if name in _FROM_REQUEST}
-        return replace(self, values={**added, **own}, card=self.card or request.card)
+        return Message(self.spec, self.mti, {**added, **own}, self.card or request.card)
 
     @property
     def amount_is_nothing(self) -> bool:
@@ -69,23 +74,26 @@ class Message:
         return set(self.values.get("amount", "")) == {"0"}
 
 
+_Wire = Mapping[str, Mapping[str, Any]]
 _Divided = tuple[Mapping[str, str], Mapping[str, Mapping[str, bytes]]]
 
 
 class MessageReader:
-    """Reads the messages of one specification."""
+    """Reads one line's messages of one specification."""
 
     def __init__(self, spec: Specification) -> None:
-        self._wires = spec.wires
+        self._spec = spec
+        self._wires = list(spec.wires)  # with the fillings that the last message had
         self._meanings = [(each, _FORMS.get(each.means, _is_text)) for each in spec.meanings]
 
     def read(self, octets: bytes) -> Message | Unfit:
         """``octets``: from the message type on, nothing behind."""
         unfit = Unfit("")
-        for wire in self._wires:
-            divided = _divide(octets, wire)
+        for at, wire in enumerate(self._wires):
+            divided = _divide(octets, wire, self._spec.filled_with_0_or_f)
             if not isinstance(divided, Unfit):
-                return self._message(*divided)
+                fields, self._wires[at] = divided
+                return self._message(*fields)
             unfit = divided
         return unfit
 
@@ -96,22 +104,32 @@ class MessageReader:
         for meaning, is_one in self._meanings:
             if meaning.field in encoded:
                 text = _text(meaning, decoded, encoded).strip(" \0")
-                if not is_one(text):
+                if is_one(text):
+                    values[meaning.means] = text
+                elif meaning.means not in _PRIVATE:
                     return Unfit(f"a message whose {meaning.means} cannot be one")
-                values[meaning.means] = text
         card = _card(values.pop("card", ""), values.pop("track2", ""))
         kept = {name: text for name, text in values.items() if text and _may_leave(name, text)}
-        return Message(_first(decoded["t"]), kept, card)
+        return Message(self._spec, _first(decoded["t"]), kept, card)
 
 
-def _divide(octets: bytes, wire: Mapping[str, Mapping[str, Any]]) -> _Divided | Unfit:
-    """By field: its text and its octets."""
+def _divide(octets: bytes, wire: _Wire, other_filling: frozenset[str]) -> tuple[_Divided, _Wire] | Unfit:
+    """By field, its text and its octets; and the wire by which they divide.
+
+    ``other_filling``: fields that are tried with the other one of F and 0 behind an odd number of digits.
+    """
     try:
-        return iso8583.decode(octets, wire)
+        return iso8583.decode(octets, wire), wire
     except KeyError as error:
         return Unfit(f"a message with field {error.args[0]}, which the specification lacks")
     except iso8583.DecodeError as error:
+        if error.field in other_filling:
+            return _divide(octets, _filled_otherwise(wire, error.field), other_filling - {error.field})
         return Unfit(f"a message that does not follow the specification at field {error.field}")
+
+
+def _filled_otherwise(wire: _Wire, field: str) -> _Wire:
+    return {**wire, field: {**wire[field], "right_pad": "F" if wire[field]["right_pad"] == "0" else "0"}}
 
 
 def _first(mti: str) -> str:

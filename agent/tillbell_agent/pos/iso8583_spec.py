@@ -47,6 +47,7 @@ _LENGTHS = ("binary", "bcd", "ascii")
 _MTI = {"bcd": "b", "ascii": "ascii", "ebcdic": "cp500"}
 _BITMAP = {"binary": "b", "ascii": "ascii", "ebcdic": "cp500"}
 _BINARY = ("bcd", "b")
+_CARDS = ("card", "track2")
 _FIELD_NAMES = frozenset(str(number) for number in range(2, 129) if number != 65)
 _CONDITIONS = ("processing_code", "condition", "transaction_type")
 _NO_KIND = ("ignored", "settlement")
@@ -96,12 +97,14 @@ class Rule:
 class Specification:
     """``wires``: what pyiso8583 decodes with, one for each way in which bitmaps may be written.
 
+    ``filled_with_0_or_f``: fields of which the wire has one of the two behind an odd number of digits, and may have either.
     ``amount_decimals`` None: as ISO 4217 has them for the currency.
     """
 
     framing: Framing
     mti: str
     wires: tuple[Mapping[str, Mapping[str, Any]], ...]
+    filled_with_0_or_f: frozenset[str]
     meanings: tuple[Meaning, ...]
     rules: tuple[Rule, ...]
     approved: frozenset[str]
@@ -151,6 +154,7 @@ def _specification(top: Table, places: Places) -> Specification:
         framing=_framing(_sub(top, "framing", places)),
         mti=mti,
         wires=tuple({**_frame_rows(mti, each), **rows} for each in bitmaps),
+        filled_with_0_or_f=frozenset(field.name for field in fields if field.filled_with_0_or_f),
         meanings=tuple(each for field in fields for each in field.meanings),
         rules=tuple(map(_rule, top.tables("kinds"))),
         approved=frozenset(top.list_of_text("approved", check=_code)),
@@ -213,6 +217,7 @@ def _frame_rows(mti: str, bitmap: str) -> dict[str, dict[str, Any]]:
 class _Field:
     name: str
     wire: dict[str, Any]
+    filled_with_0_or_f: bool
     meanings: tuple[Meaning, ...]
 
 
@@ -255,11 +260,22 @@ def _field(row: Table, name: str, default_data: str | None, default_len: str) ->
         "left_pad": row.text("left_pad", "", check=_pad),
         "right_pad": row.text("right_pad", "", check=_pad),
     }
-    if not (wire["left_pad"] or wire["right_pad"]):
-        wire["right_pad"] = "0"
     meanings = _meanings(row, name, encoding)
     row.finish()
-    return _Field(name, wire, meanings)
+    any_filling = not (wire["left_pad"] or wire["right_pad"])
+    may_be_odd = count == "nibbles" and (len_type > 0 or wire["max_len"] % 2 > 0)
+    if any_filling:
+        wire |= _any_filling(meanings, may_be_odd=may_be_odd)
+    return _Field(name, wire, any_filling and may_be_odd and bool(meanings), meanings)
+
+
+def _any_filling(meanings: tuple[Meaning, ...], *, may_be_odd: bool) -> dict[str, str]:
+    """What a row has where nobody says what fills an odd number of digits: acquirers differ, and terminals of one too."""
+    if meanings:
+        a_card = any(each.means in _CARDS for each in meanings)  # no card number begins with 0
+        return {"left_pad": "0" if a_card else "", "right_pad": "0"}
+    # What is only passed over. pyiso8583 reads binary data the fastest, and looks for a filling in those of digits only.
+    return {"data_enc": "latin-1" if may_be_odd else "b"}
 
 
 def _meanings(row: Table, name: str, encoding: str) -> tuple[Meaning, ...]:

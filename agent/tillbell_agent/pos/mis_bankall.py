@@ -11,7 +11,7 @@ silence between, takes the missing octets from there.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from tillbell_agent.pos.dialect import (
@@ -35,7 +35,7 @@ FRAMING: Final = (
 )
 FIELDS: Final[Mapping[str, str]] = {
     "result (2)": "result_code; 00 is approved",
-    "type (2, of a request and of an answer of 150 octets)": "kind: 00 sale, 01 void, 02 refund; 03 to 06 tell nothing",
+    "type (2, of a request and of an answer of 150 octets)": "kind: 00 sale, 01 void, 02 refund; all others tell nothing",
     "bank (4)": "dropped",
     "card (20)": "its last four digits, card; the rest is dropped",
     "voucher (6)": "receipt_no",
@@ -54,7 +54,7 @@ FIELDS: Final[Mapping[str, str]] = {
 }
 UNKNOWN_ON_ONE_LINE: Final = (
     "Where requests are not heard, the kind of an answer of 148 octets: it is a sale unless its text names a void, a "
-    "refund or an enquiry. The transaction that is voided or refunded."
+    "refund, a pre-authorisation or an enquiry. The transaction that is voided or refunded."
 )
 LAYOUTS: Final[Mapping[str, str]] = {
     "auto": "answers of 148 or 150 octets, each as its surroundings show",
@@ -65,19 +65,37 @@ LINE_DEFAULTS: Final = "9600 8N1"
 
 REQUEST_KEPT_S = 180.0  # card, PIN and host together take less
 
-_KINDS: Final = {"00": Kind.SALE, "01": Kind.VOID, "02": Kind.REFUND}
-_TELLS_NOTHING: Final = {"03": "balance", "04": "reprint", "05": "sign-on", "06": "settlement"}
+_PREAUTH, _COMPLETION, _CANCELLED = "preauth", "completion", "cancelled"  # types that only texts name
+_KINDS: Final = {
+    "00": Kind.SALE,
+    "01": Kind.VOID,
+    "02": Kind.REFUND,
+    _PREAUTH: Kind.PREAUTH,
+    _COMPLETION: Kind.PREAUTH_COMPLETION,
+}
+_TELLS_NOTHING: Final = {
+    "03": "balance",
+    "04": "reprint",
+    "05": "sign-on",
+    "06": "settlement",
+    _CANCELLED: "pre-authorisation cancelled",
+}
 _SETTLEMENT: Final = "06"
 # What an approved answer's text says of its type, where nothing else does.
 _WORDS: Final = {
     "重打印": "04",
+    "预授权撤销": _CANCELLED,
     "撤销": "01",
     "退货": "02",
-    "余额": "03",
-    "查询": "03",
+    "余额查询": "03",
+    "查询余额": "03",
+    "查询成功": "03",
     "签到": "05",
     "结算": "06",
+    "预授权完成": _COMPLETION,
+    "预授权": _PREAUTH,
 }
+_WORDS_WITHOUT_AMOUNT: Final = {"余额": "03", "查询": "03"}  # the text of a sale may name the card's balance
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +107,7 @@ class _Asked:
     amount_minor: int | None
     original_ref: str | None
     at: float
+    answered_by: int | None = None  # the answer's hash: one that is equal is the same one, handed over again
 
 
 class MisBankall:
@@ -178,16 +197,22 @@ class MisBankall:
         return [TransactionCompleted(transaction, _key(transaction, field), clock=_clock(field))]
 
     def _asked_for(self, field: "_Fields", now: float) -> _Asked | None:
-        """The request that this answers: the last one, if its three digits are repeated."""
+        """The request that this answers: the last one, if its three digits are repeated, and no other one answered it."""
         asked = self._asked
-        fresh = asked is not None and now - asked.at <= REQUEST_KEPT_S
-        return asked if asked is not None and fresh and field.text("check") == asked.check else None
+        if asked is None or now - asked.at > REQUEST_KEPT_S or field.text("check") != asked.check:
+            return None
+        answer = hash(tuple(field.record.fields.values()))
+        if asked.answered_by not in (None, answer):
+            return None
+        self._asked = replace(asked, answered_by=answer)
+        return asked
 
     def _type_in_text(self, field: "_Fields", result: str) -> str:
         if result != "00":
             return ""
         text = field.raw("text").decode(self._encoding, "replace")
-        return next((type_ for word, type_ in _WORDS.items() if word in text), "")
+        words = _WORDS if field.amount() else {**_WORDS, **_WORDS_WITHOUT_AMOUNT}
+        return next((type_ for word, type_ in words.items() if word in text), "")
 
     def _on_other(self, field: "_Fields", type_: str, result: str) -> list[DialectEvent]:
         if type_ != _SETTLEMENT or result != "00":
@@ -231,7 +256,7 @@ class _Fields:
         return self.record.fields.get(name) or b""
 
     def text(self, name: str) -> str:
-        return self.raw(name).decode("latin-1").strip(" \0")
+        return self.raw(name).decode("latin-1").replace("\0", " ").strip()
 
     def number(self, name: str) -> str | None:
         """A reference as sent; None where only its filling was sent."""

@@ -11,23 +11,38 @@ from typing import Final
 
 MAX_KEPT = 512  # an answer of 150 octets and a request of 87, with the padding that calls leave around them
 
+_DAY = rb"(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
+# What must stand behind the result, else the rest of a cut record and the text of the next one could pass for a record.
+_APPROVAL = (
+    rb"(?=[\x00-\xff]{30}\d{12}[\x00-\xff]{55}[0-9A-Za-z][\x00-\xff]{13}"  # an amount, a terminal, and
+    rb"(?:[01]\d[0-3]\d[0-2]\d|[ \0]{10}\d{12}[\x00-\xff]{10}\d{3}))"  # a date, or a reference and a check
+)
+_REFUSAL = (
+    rb"(?:(?=[\x00-\xff]{30}\d{12}[\x00-\xff]{55}[0-9A-Za-z])"  # an amount and a terminal, or
+    rb"|(?<!00..)(?=[\x00-\xff]{42}[\x81-\xfe][\x00-\xff]{100}\d{3}))"  # a Chinese text and a check, and no approval before
+)
 _ANSWER = re.compile(
-    # An approval tells its date: else the rest of a cut record and the text of the next one could pass for one.
-    rb"(?P<result>00(?=[\x00-\xff]{111}[01]\d[0-3]\d[0-2]\d)|(?!00)[0-9A-Z]{2})(?P<bank>[0-9A-Za-z ]{4})(?P<card> {20}|(?! )[0-9*xX#E ]{20})(?P<voucher>\d{6}| {6})(?P<amount>\d{12})"
-    rb"(?P<text>[\x00\x20-\xff]{40})(?P<merchant>[0-9A-Za-z ]{15})(?P<terminal>[0-9A-Za-z]{8})(?P<batch>\d{6}| {6})"
-    rb"(?P<date>(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])|0000| {4})(?P<time>(?:[01]\d|2[0-3])[0-5]\d[0-5]\d| {6})"
-    rb"(?P<rrn>[0-9A-Za-z ]{12})(?P<auth>[0-9A-Za-z ]{6})(?P<settled>\d{4}| {4})(?P<check>\d{3}| {3})"
+    rb"(?P<result>00" + _APPROVAL + rb"|(?!00)[0-9A-Z]{2}" + _REFUSAL + rb")(?P<bank>[0-9A-Za-z \0]{4})"
+    rb"(?P<card>[ \0]{20}|[0-9*xX#E][0-9*xX#E \0]{19}|[0-9*xX#E \0]{8}[0-9*xX#E]{12})(?P<voucher>\d{6}|[ \0]{6})"
+    rb"(?P<amount>\d{12}|[ \0]{12})(?P<text>[\x00\x20-\xff]{40})(?P<merchant>[0-9A-Za-z \0]{15})"
+    rb"(?P<terminal>[0-9A-Za-z]{8}|[0-9A-Za-z]{4}[0-9A-Za-z \0]{4}(?=\d{6})|[ \0]{8})"
+    rb"(?P<batch>\d{6}|[ \0]{6})(?P<date>" + _DAY + rb"|0000|[ \0]{4})"
+    rb"(?P<time>(?:[01]\d|2[0-3])[0-5]\d[0-5]\d|[ \0]{6})(?P<rrn>[0-9A-Za-z \0]{12})(?P<auth>[0-9A-Za-z \0]{6})"
+    rb"(?P<settled>\d{4}|[ \0]{4})(?P<check>\d{3}|[ \0]{3})"
 )
 # Some calls put a type of call before it, and some the authorisation and the card of the original behind it. The end of
-# an answer that was cut off also holds many digits, so a request begins where something begins and has a true date.
+# an answer that was cut off also holds many digits, so a request begins where something begins, and its date is none of
+# those. What is dropped may be anything: a request that is not understood makes a sale of a void.
 _REQUEST = re.compile(
-    rb"(?<![!-~])(?:\d\d)?(?P<till>[!-~][ -~]{7})(?P<cashier>[ -~]{8})(?P<type>\d\d)(?P<amount>00\d{10})"
-    rb"(?P<date>20\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])| {8})"
-    rb"(?P<rrn>[0-9A-Za-z ]{12})(?P<voucher>\d{6}| {6})(?P<check>\d{3})(?:[0-9A-Za-z ]{6}[0-9*xX#E ]{20})?[ \0\r\n]*\Z"
+    rb"(?<![!-~])(?:\d\d)?(?P<till>[\0\x20-\xff]{8})(?P<cashier>[\0\x20-\xff]{8})(?P<type>\d\d)"
+    rb"(?P<amount>00\d{10})"
+    rb"(?P<date>(?:20\d\d|0000)" + _DAY + rb"|" + _DAY + rb"[ \0]{4}|0{8}|[ \0]{8})"
+    rb"(?P<rrn>[0-9A-Za-z \0]{12})(?P<voucher>[0-9 \0]{6})(?P<check>\d{3})"
+    rb"(?:[0-9A-Za-z \0]{6}[0-9*xX#E \0]{20})?[ \0\r\n]*\Z"
 )
 _PADDING = b" \x00\r\n"
 _RESULT = re.compile(rb"[0-9A-Z]{2}")
-TYPES: Final = frozenset({b"00", b"01", b"02", b"03", b"04", b"05", b"06"})
+_TYPES: Final = frozenset({b"00", b"01", b"02", b"03", b"04", b"05", b"06"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +115,10 @@ class Cutter:
             return None if self.octets == 150 else 148
         if self.octets == 150:
             return 150
-        if first not in TYPES or _REQUEST.search(before):
+        if _REQUEST.search(before):
             return 148
+        if first not in _TYPES:  # one that nobody knows, if nothing else explains the result before it
+            return 150 if first.isdigit() and not rest.strip(_PADDING) else 148
         if rest[-1:].isalnum() and _REQUEST.search(rest) is None:
             return self._learned
         return 150

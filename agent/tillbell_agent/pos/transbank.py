@@ -109,7 +109,7 @@ _OPERATION: Final = re.compile(r"[0-9]{1,6}")
 _RESPONSE: Final = re.compile(r"[0-9]{1,3}")
 _AMOUNT: Final = re.compile(r"[0-9]{1,12}")
 _LAST4: Final = re.compile(r"[0-9]{4}")
-_TICKET: Final = re.compile(r"[ -~]{1,20}")
+_TICKET: Final = re.compile(r"[ -~\xa1-\xff]{1,20}")  # Latin-1: tills write words there too
 _DATE: Final = re.compile(r"[0-9]{8}")
 _TIME: Final = re.compile(r"[0-9]{6}")
 

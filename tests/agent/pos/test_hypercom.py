@@ -203,6 +203,35 @@ def test_request_for_another_thing_lends_no_amount() -> None:
     assert one(asked("27"), answered("20")).amount_minor is None
 
 
+@pytest.mark.parametrize("said", ["1000", "1", "001000", "999999999999", "00000001000"])
+def test_till_that_leaves_zeros_off_is_understood(said: str) -> None:
+    asks = (0.0, Line.TILL, frame(f"{ECR}1020000", {"40": said}))
+    assert one(asks, answered()).amount_minor == int(said)
+
+
+@pytest.mark.parametrize("said", ["", "0", "10.00", "1 000", "-1", "1234567890123"])
+def test_till_that_says_no_number_says_no_amount(said: str) -> None:
+    assert one((0.0, Line.TILL, frame(f"{ECR}1020000", {"40": said})), answered()).amount_minor is None
+
+
+def test_amount_of_the_answer_may_lack_its_zeros() -> None:
+    assert one(answered(**{"40": "1100"})).amount_minor == 1100
+
+
+def test_amount_of_instalments_is_in_a_field_of_its_own() -> None:
+    """As BDO has them: the whole, the number of instalments, and a plan."""
+    plan = {"GA": "000000001000", "GB": "06", "GC": "01"}
+    asks = (0.0, Line.TILL, frame(f"{ECR}1022000", plan))
+    assert one(asks, answered("22")).amount_minor == 1000
+    assert one((0.0, Line.TILL, frame(f"{ECR}1020000", plan)), answered()).amount_minor is None
+
+
+def test_void_of_a_refund_tells_no_amount_since_it_gives_money_to_the_shop() -> None:
+    for fields in ({}, {"40": "000000001000"}):
+        void = one(asked("34"), answered("34", **fields))
+        assert (void.kind, void.amount_minor, void.currency) == (Kind.VOID, None, None)
+
+
 def test_sale_that_is_paid_with_a_code_has_the_amount_that_was_asked_for() -> None:
     assert one(asked("20"), answered("70")).amount_minor == 1000
 
@@ -237,7 +266,8 @@ def test_amounts_are_minor_units_whatever_their_number_of_decimals(currency: str
     ("code", "kind"),
     [
         ("20", Kind.SALE), ("22", Kind.SALE), ("41", Kind.SALE), ("70", Kind.SALE), ("23", Kind.VOID),
-        ("26", Kind.VOID), ("27", Kind.REFUND), ("38", Kind.PREAUTH_COMPLETION),
+        ("26", Kind.VOID), ("27", Kind.REFUND), ("38", Kind.PREAUTH_COMPLETION), ("21", Kind.SALE),
+        ("31", Kind.SALE), ("32", Kind.VOID), ("33", Kind.REFUND), ("35", Kind.SALE), ("36", Kind.PREAUTH),
     ],
 )  # fmt: skip
 def test_transaction_code_is_the_kind(code: str, kind: Kind) -> None:
@@ -324,6 +354,13 @@ def test_nets_answer_is_known_by_its_text_and_tells_the_sale() -> None:
         nets("30", "00", 9.0, **{"02": "APPROVED", "03": "250911", "04": "133005", "65": "000123"}),
     )
     assert (sale.kind, sale.amount_minor, sale.method) == (Kind.SALE, 2000, None)
+
+
+@pytest.mark.parametrize("result", ["TO", "51", "US"])
+def test_nets_answer_without_a_text_is_known_by_its_response_code(result: str) -> None:
+    answer = (9.0, Line.TERMINAL, frame(f"{NETS}30{result}0", {}))
+    refused = one(nets("30", "01", T2="01", **{"40": "000000002000"}), answer)
+    assert (refused.kind, refused.amount_minor, refused.result_code) == (Kind.DECLINED, 2000, result)
 
 
 def test_nets_code_on_a_phone_and_cash_handed_out_are_told_apart() -> None:

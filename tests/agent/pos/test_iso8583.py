@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 
 import iso8583
@@ -30,6 +30,10 @@ from tillbell_protocol.event import Kind, Transaction
 from tillbell_protocol.pan import TruncatedPan, scrub
 
 NAMES = ("iso8583", "iso8583-cn")
+MOST_OCTETS = {
+    name: read_specification(shipped(spec)).framing.max_octets
+    for name, spec in (("iso8583", "iso8583-1987-ascii"), ("iso8583-cn", "qcup"))
+}
 Fields = dict[int, str]
 # A Chinese sale's answer as QCUP lays it out: length, TPDU, header, 0210.
 GOLDEN_CN = bytes.fromhex(
@@ -58,6 +62,29 @@ SALE: Fields = {
     39: "00", 41: "12345678", 42: "898310148160001", 49: "156",
 }  # fmt: skip
 REQUEST: Fields = {number: SALE[number] for number in (3, 4, 11, 25, 41, 42, 49)} | {2: "6212345678901232"}
+
+
+_BCD_FIELDS = (3, 4, 11, 12, 13, 25)
+
+
+def in_form(form: str, fields: Fields, mti: str = "0210") -> bytes:
+    """A message as terminals and hosts send it; BCD as it passes through a concentrator (NAC)."""
+    if form == "binary length":
+        return octets("iso8583", mti, fields)
+    if form == "four figures":
+        body = ascii_till.message(mti, fields)
+        return b"%04d" % len(body) + body
+    kept = {number: value for number, value in fields.items() if number != 49}
+    bitmap = sum(1 << 64 - number for number in kept)
+    coded = b"".join(_in_bcd(number, kept[number]) for number in sorted(kept))
+    whole = bytes.fromhex(f"6000010000{mti}") + bitmap.to_bytes(8, "big") + coded
+    return len(whole).to_bytes(2, "big") + whole
+
+
+def _in_bcd(number: int, value: str) -> bytes:
+    if number == 2:
+        return bytes([len(value) // 10 * 16 + len(value) % 10]) + bytes.fromhex(value)
+    return bytes.fromhex(value) if number in _BCD_FIELDS else value.encode()
 
 
 def without(fields: Fields, *numbers: int) -> Fields:
@@ -144,6 +171,120 @@ def test_a_frame_in_stx_and_etx_with_a_check_octet_is_found_too() -> None:
     assert only(hear(engine(), [(0.0, Line.TILL, b"\x02" + frame + b"\x03\x5a")])).amount_minor == 1880
 
 
+@settings(max_examples=150, deadline=None)
+@given(
+    # As a TPDU begins, and as a message type does: five octets behind its beginning, a frame seems to begin.
+    st.tuples(st.integers(0x60, 0x6F), st.binary(min_size=4, max_size=4), st.integers(0x00, 0x28)),
+    st.one_of(st.none(), st.integers(1, 30)),
+    st.booleans(),
+    st.lists(st.integers(1, 60), max_size=8),
+)
+def test_a_header_that_looks_like_a_message_type_costs_no_frame_that_comes_in_pieces(
+    header: tuple[int, bytes, int], at: int | None, bcd_length: bool, pieces: list[int]
+) -> None:
+    """Octet by octet, or in pieces with a first one of ``at`` octets."""
+    body = cn_till.frame(cn_till.message("0210", SALE), header=True, bcd_length=bcd_length)
+    first, middle, last = header
+    frame = body[:7] + bytes([first]) + middle + bytes([last]) + body[13:]
+    cuts = range(len(frame)) if at is None else [0, *(sum(pieces[:n], at) for n in range(len(pieces) + 1))]
+    dialect = engine()
+    events: list[DialectEvent] = []
+    for start, end in zip(cuts, [*cuts[1:], len(frame)], strict=True):
+        events += dialect.receive_data(frame[start:end], 0.0, Line.TILL)
+    assert [event.transaction.amount_minor for event in told(events)] == [1880]
+
+
+def test_a_header_that_ends_with_01_or_02_costs_no_frame_wherever_it_is_cut() -> None:
+    frame = octets("iso8583-cn", "0210", SALE)
+    for last in (0x01, 0x02, 0x08, 0x11, 0x28):
+        with_header = frame[:7] + bytes.fromhex("6031003100") + bytes([last]) + frame[13:]
+        for cut in range(1, len(frame)):
+            dialect = engine()
+            events = dialect.receive_data(with_header[:cut], 0.0, Line.TILL)
+            events += dialect.receive_data(with_header[cut:], 0.01, Line.TILL)
+            assert only(events).amount_minor == 1880, (last, cut)
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+@pytest.mark.parametrize("form", ["binary length", "four figures", "BCD with TPDU"])
+def test_without_a_layout_whichever_form_a_message_divides_by_is_the_line_s(form: str, feed: str) -> None:
+    steps = [(float(at), Line.TILL, in_form(form, {**SALE, 37: f"{at:012}"})) for at in range(4)]
+    assert [event.transaction.rrn for event in told(hear(engine("iso8583"), steps, feed))] == [
+        f"{at:012}" for at in range(4)
+    ]
+
+
+def test_a_line_that_was_understood_in_one_form_is_understood_in_another_after_silence() -> None:
+    forms = ["binary length", "BCD with TPDU", "BCD with TPDU", "four figures", "four figures"]
+    steps = [
+        (20.0 * at, Line.TILL, in_form(form, {**SALE, 37: f"{at:012}"})) for at, form in enumerate(forms)
+    ]
+    heard_of = [event.transaction.rrn for event in told(hear(engine("iso8583"), steps))]
+    assert {"000000000000", "000000000002", "000000000004"} <= set(heard_of)
+
+
+@pytest.mark.parametrize("form", ["binary length", "four figures", "BCD with TPDU"])
+def test_without_a_layout_requests_and_answers_find_each_other_in_every_form(form: str) -> None:
+    answer = without(SALE, 4)
+    steps = [(0.0, Line.TERMINAL, in_form(form, REQUEST, "0200")), (1.0, Line.TILL, in_form(form, answer))]
+    sale = only(hear(engine("iso8583"), steps))
+    assert (sale.amount_minor, sale.card) == (1880, TruncatedPan("1232"))
+
+
+def test_a_layout_that_is_set_is_the_only_one_that_is_tried() -> None:
+    for layout, form in (("iso8583-1987-bcd", "binary length"), ("iso8583-1987-ascii", "BCD with TPDU")):
+        dialect = engine("iso8583", layout=layout)
+        assert told(hear(dialect, [(0.0, Line.TILL, in_form(form, SALE))])) == []
+
+
+@pytest.mark.parametrize("padded", ["5f", "50", "f5"])
+def test_an_odd_card_number_may_be_filled_with_f_or_0_behind_it_or_0_before_it(padded: str) -> None:
+    """Seen of terminals and of jPOS's hosts: 378282246310005 in eight octets."""
+    number = {"5f": "378282246310005f", "50": "3782822463100050", "f5": "0378282246310005"}[padded]
+    frame = bytes.fromhex(
+        "004760000100000210703801000e800000" "15" + number + "000000" "000000012345" "000123" "123456" "0715" "0001"
+        "3531393631303030303132334131423243333030" "5445524d30303031"
+    )  # fmt: skip
+    for layout in ("iso8583-1987-bcd", "auto"):
+        sale = only(hear(engine("iso8583", layout=layout), [(0.0, Line.TILL, frame)]))
+        assert (sale.amount_minor, sale.card) == (12345, TruncatedPan("0005"))
+
+
+@pytest.mark.parametrize("fillings", list(product("0F", repeat=3)), ids="".join)
+def test_fields_of_one_message_may_be_filled_differently(fillings: tuple[str, str, str]) -> None:
+    """Card, track 2 and the private field 60, of 19, 35 and 11 digits."""
+    pan, (first, second, third) = "6222021234567890128", fillings
+    track = f"{pan}D301220100001234"
+    message = bytes.fromhex(
+        "0200" "7020000020000010" "19" + pan + first + "000000" "000000001880" "000012"
+        "35" + track + second + "0011" "22000003000" + third
+    )  # fmt: skip
+    body = bytes.fromhex("6000030000602200000000") + message
+    request = len(body).to_bytes(2, "big") + body
+    answer = octets("iso8583-cn", "0210", {**without(SALE, 4, 41, 42)})
+    dialect = engine()
+    for _ in range(2):  # the second time with what was learned of the first
+        sale = only(hear(dialect, [(0.0, Line.TERMINAL, request), (1.0, Line.TILL, answer)]))
+        assert (sale.amount_minor, sale.card, sale.batch) == (1880, TruncatedPan("0128"), "000003")
+
+
+def test_an_odd_field_that_is_only_passed_over_may_be_filled_with_anything() -> None:
+    for filled in ("123456789010", "12345678901f", "012345678901", "123456789013"):
+        fields = "00000000000000188000001211" + filled + "3030"
+        frame = bytes.fromhex("600003000002103020000102000000" + fields)
+        events = hear(engine("iso8583"), [(0.0, Line.TILL, len(frame).to_bytes(2, "big") + frame)])
+        assert only(events).amount_minor == 1880
+
+
+def test_private_data_that_other_hosts_have_there_cost_only_their_own_meaning() -> None:
+    """Field 60 with the parts that newer terminals add, and binary data where the brand stands."""
+    longer = only(heard("iso8583-cn", ("0210", {**SALE, 60: "2200000300050100001"})))
+    assert (longer.amount_minor, longer.batch) == (1880, "000003")
+    spoilt = GOLDEN_CN.replace(b"CUP" + bytes.fromhex("bdbbd2d7"), bytes.fromhex("9f8104ffee0180"))
+    sale = only(hear(engine(), [(0.0, Line.TILL, spoilt)]))
+    assert (sale.amount_minor, sale.scheme) == (1880, None)
+
+
 def test_a_field_that_the_specification_lacks_is_named_and_its_content_is_not() -> None:
     body = bytearray(cn_till.message("0210", SALE))
     body[2] |= 0x01  # field 8
@@ -170,13 +311,16 @@ def test_a_field_that_the_specification_lacks_is_named_and_its_content_is_not() 
         ("0231", {}, Kind.SALE),
         ("0230", {25: "06"}, Kind.PREAUTH_COMPLETION),
         ("0110", {3: "030000"}, Kind.PREAUTH),
+        ("0110", {3: "000000"}, Kind.PREAUTH),
+        ("0110", {3: ""}, Kind.PREAUTH),
         ("0410", {}, Kind.REVERSAL),
     ],
 )
 def test_message_type_and_processing_code_say_what_it_is_in_china(
     mti: str, changed: Fields, kind: Kind
 ) -> None:
-    assert only(heard("iso8583-cn", (mti, {**SALE, **changed}))).kind is kind
+    fields = {number: value for number, value in {**SALE, **changed}.items() if value}
+    assert only(heard("iso8583-cn", (mti, fields))).kind is kind
 
 
 @pytest.mark.parametrize(
@@ -184,11 +328,18 @@ def test_message_type_and_processing_code_say_what_it_is_in_china(
     [
         ("0210", "000000", Kind.SALE), ("0210", "090000", Kind.SALE), ("0210", "020000", Kind.VOID),
         ("0210", "200000", Kind.REFUND), ("0230", "000000", Kind.SALE), ("0110", "000000", Kind.PREAUTH),
+        ("0110", "300000", Kind.PREAUTH), ("0110", "030000", Kind.PREAUTH), ("0110", "", Kind.PREAUTH),
         ("0410", "000000", Kind.REVERSAL), ("0430", "000000", Kind.REVERSAL),
     ],
 )  # fmt: skip
 def test_message_type_and_processing_code_say_what_it_is_elsewhere(mti: str, code: str, kind: Kind) -> None:
-    assert only(heard("iso8583", (mti, {**SALE, 3: code}))).kind is kind
+    assert only(heard("iso8583", (mti, {**SALE, 3: code} if code else without(SALE, 3)))).kind is kind
+
+
+@pytest.mark.parametrize("code", ["020000", "200000", "310000"])
+def test_a_cancelled_authorisation_and_a_query_never_ring(code: str) -> None:
+    assert told(heard("iso8583", ("0110", {**SALE, 3: code}))) == []
+    assert told(heard("iso8583", ("0410", {**SALE, 3: "300000"}))) == []
 
 
 @pytest.mark.parametrize(
@@ -197,6 +348,8 @@ def test_message_type_and_processing_code_say_what_it_is_elsewhere(mti: str, cod
         ("0200", {}),
         ("0210", {3: "310000"}),
         ("0110", {3: "200000"}),
+        ("0110", {3: "310000"}),
+        ("0410", {60: "10000003000"}),
         ("0330", {}),
         ("0510", {}),
         ("0810", {}),
@@ -354,6 +507,33 @@ def test_a_reversal_of_what_no_host_answered_takes_back_nothing_that_was_told() 
     assert [event.transaction.kind for event in told(declined)] == [Kind.DECLINED]
 
 
+def test_on_the_host_s_line_alone_a_refusal_takes_its_reversal_with_it() -> None:
+    refused, reversed_ = ("0210", {**SALE, 39: "96"}), ("0410", {**SALE, 37: "9" * 12})
+    events = heard("iso8583-cn", refused, reversed_)
+    assert [event.transaction.kind for event in told(events)] == [Kind.DECLINED]
+    assert events[-1] == Ignored("reversal of what was never approved")
+    again = heard("iso8583-cn", refused, ("0210", SALE), reversed_)
+    assert [event.transaction.kind for event in told(again)] == [Kind.DECLINED, Kind.SALE, Kind.REVERSAL]
+
+
+def test_an_approval_that_was_said_again_and_refused_as_known_can_still_be_reversed() -> None:
+    known = ("0210", {**SALE, 37: "8" * 12, 39: "94"})
+    events = told(heard("iso8583-cn", ("0210", SALE), known, ("0410", {**SALE, 37: "9" * 12})))
+    assert [event.transaction.kind for event in events] == [Kind.SALE, Kind.DECLINED, Kind.REVERSAL]
+
+
+def test_after_a_settlement_the_numbers_of_the_batch_before_say_nothing() -> None:
+    settlement: Fields = {11: "000099", 39: "00", 41: SALE[41]}
+    unanswered = [("0200", REQUEST), ("0400", REQUEST), ("0410", {**SALE, 37: "9" * 12})]
+    before = [("0200", REQUEST), ("0210", SALE)]
+    events = heard("iso8583-cn", *before, ("0510", settlement), *unanswered)
+    assert [event.transaction.kind for event in told(events)] == [Kind.SALE]
+    refused = heard("iso8583-cn", *before, ("0510", {**settlement, 39: "95"}), *unanswered[1:])
+    assert [event.transaction.kind for event in told(refused)] == [Kind.SALE, Kind.REVERSAL]
+    of_another = heard("iso8583-cn", *before, ("0510", {**settlement, 41: "87654321"}), *unanswered)
+    assert [event.transaction.kind for event in told(of_another)] == [Kind.SALE, Kind.REVERSAL]
+
+
 def test_an_approval_that_comes_after_its_reversal_is_told_to_nobody() -> None:
     late = [("0200", REQUEST), ("0400", REQUEST), ("0410", {**SALE, 37: "9" * 12}), ("0210", SALE)]
     assert told(heard("iso8583-cn", *late)) == []
@@ -498,7 +678,7 @@ def test_any_octets_give_events_bounded_memory_and_deadlines_that_end(
         now += pause
         dialect.receive_data(data, now, line)
         for framer in dialect._framers.values():
-            assert len(framer._buffer) <= dialect._spec.framing.max_octets
+            assert len(framer._buffer) <= MOST_OCTETS[name]
         assert len(dialect._requests) <= MOST_REQUESTS
         assert len(dialect._fates) <= MOST_REMEMBERED
     settle(dialect, now + QUIET_S)
@@ -581,8 +761,6 @@ def test_a_card_number_in_any_field_leaves_the_frame_nowhere(
 ) -> None:
     forms = [pan] if bcd else [pan, " ".join(pan[at : at + 4] for at in range(0, len(pan), 4))]
     for form in forms:
-        if number == 60 and bcd and len(pan) > 17:
-            continue
         fields = {3: "000000", 4: "000000001880", 11: "000012"}
         coded = b"".join(bytes.fromhex(fields[each]) for each in fields) + b"00"
         coded += field(number, length_octets, bcd, form)

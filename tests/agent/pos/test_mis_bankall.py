@@ -14,7 +14,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from streams import FEEDS, QUIET_S, Step, hear, say_everything, settle, told
 
-from tillbell_agent.pos.dialect import Desynced, DialectEvent, Ignored, Line, SettlementHeard
+from tillbell_agent.pos.dialect import (
+    Desynced,
+    DialectEvent,
+    Ignored,
+    Line,
+    SettlementHeard,
+    TransactionCompleted,
+)
 from tillbell_agent.pos.mis_bankall import FIELDS, LAYOUTS, REQUEST_KEPT_S, MisBankall
 from tillbell_agent.pos.mis_records import MAX_KEPT
 from tillbell_agent.pos.partial_time import PartialTime
@@ -36,9 +43,10 @@ def record(
     rrn: str = "142233000012",
     auth: str = "123456",
     check: str = "527",
+    terminal: str = "12345678",
 ) -> bytes:
     start = f"{result}{kind}0102{card:20}{voucher:6}{amount:012}".encode("ascii")
-    end = f"{merchant:15}12345678000003{date:10}{rrn:12}{auth:6}0603{check}"
+    end = f"{merchant:15}{terminal:8}000003{date:10}{rrn:12}{auth:6}0603{check}"
     return start + text[:40].ljust(40) + end.encode("ascii")
 
 
@@ -52,9 +60,11 @@ def request(
     check: str = "527",
     before: str = "",
     behind: str = "",
+    till: str = "POS01",
+    cashier: str = "1001",
 ) -> bytes:
-    head = f"{before}{'POS01':8}{'1001':8}{kind}{amount:012}"
-    return f"{head}{date:8}{rrn:12}{voucher:6}{check}{behind}".encode("ascii")
+    head = f"{before}{till:8}{cashier:8}{kind}{amount:012}"
+    return f"{head}{date:8}{rrn:12}{voucher:6}{check}{behind}".encode("latin-1")
 
 
 def dialect(layout: str = "auto", currency: str = "CNY") -> MisBankall:
@@ -143,9 +153,66 @@ def test_text_says_the_kind_where_nothing_else_does(text: str, kind: Kind) -> No
     assert one(record(text=text.encode("gb2312"))).kind is kind
 
 
-@pytest.mark.parametrize("text", ["余额查询成功", "签到成功", "结算成功", "重打印成功"])
+@pytest.mark.parametrize(
+    "text", ["余额查询成功", "查询余额成功", "签到成功", "结算成功", "重打印成功", "预授权撤销成功"]
+)
 def test_text_of_an_enquiry_never_rings(text: str) -> None:
     assert rung(hear(dialect(), [(0.0, Line.TERMINAL, record(text=text.encode("gb2312")))])) == []
+
+
+@pytest.mark.parametrize("text", ["交易成功 余额:000100.00元", "交易成功,请查询账户"])
+def test_sale_whose_text_names_the_balance_rings(text: str) -> None:
+    words = text.encode("gb2312")
+    assert one(record(text=words)).kind is Kind.SALE
+    assert hear(dialect(), [(0.0, Line.TERMINAL, record(text=words, amount=0))]) == [Ignored("balance")]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("预授权成功", Kind.PREAUTH),
+        ("预授权完成成功", Kind.PREAUTH_COMPLETION),
+        ("预授权完成撤销成功", Kind.VOID),
+    ],
+)
+def test_text_names_a_pre_authorisation(text: str, kind: Kind) -> None:
+    assert one(record(text=text.encode("gb2312"))).kind is kind
+
+
+REQUESTS = {
+    "date of zeros": {"date": "00000000", "rrn": "000000000000", "voucher": "000011"},
+    "till and cashier blank": {"till": "", "cashier": "", "voucher": "000011"},
+    "day of the original alone": {"date": "0603", "rrn": "142233000001"},
+    "day behind zeros": {"date": "00000603", "rrn": "142233000001"},
+    "NULs as filling": {"till": "POS01\0\0\0", "date": "\0" * 8, "rrn": "\0" * 12, "voucher": "000011"},
+    "a name for a cashier": {"cashier": "\xd5\xc5\xc8\xfd", "voucher": "000011"},
+    "reference on the right": {"rrn": "      000001", "voucher": "    11"},
+}
+
+
+@pytest.mark.parametrize("before", ["", "00"])
+@pytest.mark.parametrize("merged", [False, True])
+@pytest.mark.parametrize(("kind", "told_kind"), [("01", Kind.VOID), ("02", Kind.REFUND)])
+@pytest.mark.parametrize("fields", REQUESTS.values(), ids=REQUESTS)
+def test_void_or_refund_never_rings_as_a_sale_whatever_stands_in_the_fields_that_are_dropped(
+    fields: dict[str, str], kind: str, told_kind: Kind, merged: bool, before: str
+) -> None:
+    asked = request(kind, before=before, **fields)
+    line = Line.TERMINAL if merged else Line.TILL
+    for answer in (record(), record(kind="")):
+        for feed in FEEDS:
+            (done,) = rung(hear(dialect(), [(0.0, line, asked), (9.0, Line.TERMINAL, answer)], feed))
+            assert (done.kind, done.original_ref is None) == (told_kind, False)
+
+
+def test_request_is_used_up_by_its_answer_and_by_the_same_one_handed_over_again() -> None:
+    later = record(voucher="000013", rrn="142300000013", date="0603142300")
+    steps = [(0.0, Line.TILL, request("01", voucher="000007"))]
+    steps += [(9.0 + at, Line.TERMINAL, each) for at, each in enumerate((record(), record(), later))]
+    kinds = [
+        each.transaction.kind for each in hear(dialect(), steps) if isinstance(each, TransactionCompleted)
+    ]
+    assert kinds == [Kind.VOID, Kind.VOID, Kind.SALE]
 
 
 def test_request_says_the_kind_before_the_text() -> None:
@@ -217,6 +284,56 @@ def test_declined_record_without_date_or_numbers_is_declined_without_them() -> N
         None,
         None,
     )
+
+
+@pytest.mark.parametrize("result", ["00", "51"])
+@pytest.mark.parametrize("kind", ["07", "11", "77"])
+def test_type_that_nobody_knows_is_no_result_of_an_answer_without_a_type(kind: str, result: str) -> None:
+    for octets in (record(result, kind=kind), b"\0 " + record(result, kind=kind)):
+        assert hear(dialect(), [(0.0, Line.TERMINAL, octets)]) == [Ignored("another type of transaction")]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"terminal": "1234567"},
+        {"terminal": "1234567\0"},
+        {"card": "621226******1232\0\0\0\0"},
+        {"card": "    621226******1232"},
+        {"auth": "\0" * 6},
+        {"date": ""},
+        {"date": "\0" * 10},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("feed", FEEDS)
+def test_fields_that_are_filled_otherwise_cost_no_approval(changed: dict[str, str], feed: str) -> None:
+    (event,) = told(hear(dialect(), [(0.0, Line.TERMINAL, record(**changed))], feed))
+    sale = event.transaction
+    assert (sale.kind, sale.amount_minor, sale.rrn) == (Kind.SALE, 1880, "142233000012")
+    assert sale.card is not None
+    assert sale.card.last4 == "1232"
+    assert sale.terminal_id == changed.get("terminal", "12345678").strip("\0")
+    assert "\0" not in say_everything([event])
+
+
+@pytest.mark.parametrize("filling", [b" ", b"\0"])
+@pytest.mark.parametrize("text", ["用户取消", "交易超时"])
+def test_refusal_that_says_nothing_but_its_text_is_told(text: str, filling: bytes) -> None:
+    words = text.encode("gb2312").ljust(40, filling)
+    refused = b"XX" + filling * 42 + words + filling * 61 + b"527"
+    (asked_for,) = rung(hear(dialect(), [(0.0, Line.TILL, request()), (9.0, Line.TERMINAL, refused)]))
+    assert (asked_for.kind, asked_for.result_code, asked_for.amount_minor) == (Kind.DECLINED, "XX", 1880)
+    alone = hear(dialect(), [(0.0, Line.TERMINAL, refused)])
+    assert alone == [Ignored("no amount")]  # as well a sign-on that was refused
+    with_amount = b"XX" + filling * 30 + b"%012d" % 1880 + words + filling * 61 + b"527"
+    assert one(with_amount).amount_minor == 1880
+
+
+def test_fillings_alone_are_no_refusal() -> None:
+    for octets in (b"527" + b" " * 600, record() + b" " * 600 + b"527", b"XX" + b" " * 143 + b"527"):
+        kinds = [each.kind for each in rung(hear(dialect(), [(0.0, Line.TERMINAL, octets)]))]
+        assert Kind.DECLINED not in kinds
 
 
 def test_record_that_is_handed_over_twice_has_one_key_and_the_next_sale_another() -> None:

@@ -118,6 +118,11 @@ def test_approval_of_one_digit_is_an_approval() -> None:
     assert only(hear_payloads(LONG_SALE.replace("|00|5970", "|0|5970"))).kind is Kind.SALE
 
 
+def test_ticket_may_hold_letters_of_latin_1() -> None:
+    assert only(hear_payloads(LONG_SALE.replace("ABC123", "A\xd1O 12"))).receipt_no == "A\xd1O 12"
+    assert only(hear_payloads(LONG_SALE.replace("ABC123", "A\x85B"))).receipt_no is None
+
+
 def test_refused_sale_is_declined_with_the_amount_that_was_asked() -> None:
     refused = only(hear_payloads(CANCELLED))
     assert (refused.kind, refused.amount_minor, refused.result_code) == (Kind.DECLINED, 80000, "07")
