@@ -177,10 +177,14 @@ class Iso8583Engine:
         return "reversal of what was never approved"
 
     def _settled(self, answer: Message, message: Message) -> SettlementHeard:
-        """The terminal counts anew in its next batch: a number says nothing of the batch before."""
+        """The terminal counts anew in its next batch: a number says nothing of the batch before.
+
+        What was asked may be of the next one already, where the lines' order was lost.
+        """
         terminal, _ = _place(message)
-        for place in [each for each in self._fates if each[0] == terminal]:
-            del self._fates[place]
+        for place, fate in list(self._fates.items()):
+            if place[0] == terminal and fate is not _Fate.ASKED:
+                del self._fates[place]
         return _settlement(answer, message)
 
     def _transaction(self, message: Message, kind: Kind, rule: Rule) -> Transaction:

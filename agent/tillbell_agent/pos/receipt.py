@@ -17,6 +17,7 @@ from tillbell_agent.pos.labels import BUILT_IN, ReceiptLabels
 from tillbell_agent.pos.money import PrintedAmount, exponent, read_amount
 from tillbell_agent.pos.printed_time import PrintedTime, find_time, tells_time
 from tillbell_agent.pos.receipt_profile import read_profile
+from tillbell_agent.pos.receipt_values import begins_with_code, code_in, is_damaged, number_in, scheme_in
 from tillbell_agent.pos.settings import DialectSettings
 from tillbell_protocol.event import Kind, Settlement, Transaction
 from tillbell_protocol.pan import TruncatedPan, scrub, scrub_merchant_id
@@ -38,30 +39,13 @@ _KINDS = (
     ("reversal", Kind.REVERSAL),
     ("preauth", Kind.PREAUTH),
 )
-_NUMBER = re.compile(r"\w(?:[\w\-/]*\w)?")
-_CODE = re.compile(r"[0-9A-Za-z]{2,8}(?![\w-])")
-_WHOLE_CODE = re.compile(r"(?=.*[0-9])[0-9A-Za-z]{4,8}|[A-Z]{6}")
 # ISO 8583's answers (field 39) that say no, on whatever network.
 _REFUSALS = frozenset("03 04 05 12 13 14 15 30 41 43 51 54 55 57 58 61 62 65 75 91 96".split())
-_CARD_GROUP = 8  # digits of the longest group in which cards are printed
 _DAMAGED_CARD = re.compile(r"[\d*#•·xXE .\-]*\ufffd")
-_PRICE = re.compile(r"\d[.,]\d\d(?!\d)")
 # "20% $2.85 Total: $17.10": what a tip would make of it.
 _SHARE = re.compile(r"(?i:\W{0,5}(?:tip\W{0,3})?)\d{1,2}(?:[.,]\d)?\s?%")
 _SETTLED = re.compile(r"closed|success|report|bericht|abschluss|schnitt|成功|报表|日报|总计单|结算单", re.I)
 _EMPHATIC = re.compile(r"^[*=#\-<>\s]*[*=#\-<>]{2}|refunded|refund receipt|credit note|退货单|退款单", re.I)
-_SCHEMES = {
-    "visa": "visa", "mastercard": "mastercard", "master card": "mastercard", "maestro": "maestro", "amex": "amex",
-    "american express": "amex", "unionpay": "unionpay", "银联": "unionpay", "jcb": "jcb", "diners": "diners",
-    "discover": "discover", "girocard": "girocard", "interac": "interac", "rupay": "rupay", "mir": "mir", "elo": "elo",
-}  # fmt: skip
-_SCHEME = re.compile(
-    "|".join(rf"(?<![a-z]){name}(?![a-z])" for name in sorted(_SCHEMES, key=len, reverse=True)), re.I
-)
-_DOTTED_I = {
-    ord("İ"): "i",
-    ord("ı"): "i",
-}  # the letters that re.I holds equal to i and lower() does not: VİSA
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,12 +238,12 @@ class Receipt:
     def _is_refused(self) -> bool:
         """By the answer's code; a shop's RC may be the number of a receipt."""
         said = [item for item in self._fields.get("result", []) if item.label.casefold() != "rc"]
-        return any(_number(item, _CODE) in _REFUSALS for item in said)
+        return any(code_in(item) in _REFUSALS for item in said)
 
     def _is_heading(self, row: int, chosen: _Chosen | None, word: str) -> bool:
         """Not where a code stands behind AUTH, nor between the first price and the total, where VOID and RETURN speak
         of one article, nor in the foot of a till's receipt, where RETURN heads the shop's rules."""
-        if any(item.row == row and _begins_with_code(item) for item in self._fields.get("auth_code", [])):
+        if any(item.row == row and begins_with_code(item) for item in self._fields.get("auth_code", [])):
             return False
         if row < self._first_price or chosen is None:
             return True
@@ -299,7 +283,7 @@ class Receipt:
         if usable:
             *_, item, amount = max(usable, key=lambda one: one[:3])
             return _Chosen(amount, item.field, item.row)
-        damaged = [item for item, amount in found if sure and amount is None and _is_damaged(item)]
+        damaged = [item for item, amount in found if sure and amount is None and is_damaged(item)]
         return _Chosen(None, damaged[-1].field, damaged[-1].row) if damaged else None
 
     @staticmethod
@@ -334,14 +318,14 @@ class Receipt:
     def _id(self, field: str) -> str | None:
         """The first value of ``field`` that holds a digit; a value that is a card number leaves truncated."""
         for item in self._fields.get(field, []):
-            number = _number(item, _NUMBER)
+            number = number_in(item)
             if number and any(character.isdigit() for character in number) and len(number) <= 40:
                 return (scrub_merchant_id if field == "merchant_id" else scrub)(number)
         return None
 
     def _code(self, field: str) -> str | None:
         for item in self._fields.get(field, []):
-            code = _number(item, _CODE)
+            code = code_in(item)
             if code and (any(c.isdigit() for c in code) or (len(code) == 6 and code.isupper())):
                 return code
         return None
@@ -369,9 +353,9 @@ class Receipt:
                 return card
         for line, shape in zip(self._lines, self._shapes, strict=True):
             match = MASKED_CARD.search(line) if shape.masked else None
-            if match and (sum(c in "*#•·xX" for c in match.group()) >= 6 or _SCHEME.search(line)):
+            if match and (sum(c in "*#•·xX" for c in match.group()) >= 6 or scheme_in(line)):
                 return TruncatedPan(match["tail"]) if match["tail"].isascii() else None
-            if (tail := re.search(r"\*{4}(\d{4})", scrub(line))) and _SCHEME.search(line):
+            if (tail := re.search(r"\*{4}(\d{4})", scrub(line))) and scheme_in(line):
                 return TruncatedPan(tail[1])
         return None
 
@@ -389,30 +373,6 @@ class Receipt:
         lines = [item.value or item.below for item in self._fields.get("scheme", [])]
         lines += [line for line, shape in zip(self._lines, self._shapes, strict=True) if shape.masked]
         for text in [*lines, method or ""]:
-            if match := _SCHEME.search(text):
-                return _SCHEMES[match.group().translate(_DOTTED_I).lower()]
+            if scheme := scheme_in(text):
+                return scheme
         return None
-
-
-def _number(item: Labelled, pattern: re.Pattern[str]) -> str | None:
-    """The number behind the label, or alone on the line below it.
-
-    None where its end cannot be read, and where it is the first group of a card number: ``41111111 11111111``.
-    """
-    found = pattern.match(item.value) if item.value else pattern.fullmatch(item.below)
-    if found is None or item.value.startswith("\ufffd", found.end()):
-        return None
-    more = found.end() < len(item.value) and found.end() <= _CARD_GROUP
-    return None if more and scrub(item.value).startswith("****") else found.group()
-
-
-def _begins_with_code(item: Labelled) -> bool:
-    """Whether AUTH is the label of a code here, and no title: ``AUTH 0A1B2C``, or the code alone on the line below."""
-    found = _CODE.match(item.value) if item.value else _CODE.fullmatch(item.below)
-    return found is not None and _WHOLE_CODE.fullmatch(found.group()) is not None
-
-
-def _is_damaged(item: Labelled) -> bool:
-    """Whether an amount stood there that cannot be read: an octet that is no text, or a price in no known form."""
-    text = item.value or item.below
-    return bool(re.search(r"\d", text) and ("\ufffd" in text or _PRICE.search(text)))
