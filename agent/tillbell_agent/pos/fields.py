@@ -36,7 +36,6 @@ _NONE_BEHIND = re.compile(r"[\s#.\-]*(?:no(?!\w)(?!\W{0,3}\d)|0+次?(?![\w%]))")
 _COUNTED = frozenset({"reprint", "not_paid"})  # words that tills also print as the label of a count
 _NUMBER_BEHIND = re.compile(r"\s*[:=#]\s*\d")
 _DECLINE_LINE = 60  # a reason may stand behind it; a longer line is prose
-_OF_ARTICLES = re.compile(r"cancell?ed")  # "Cancelled items: 2" declines no payment
 _SALES_PRICE = re.compile(r"(?<![\d.,vV])\d+(?:[.,']\d{3})*[.,]\d\d(?![\d.,])")  # no 06.10.2021, no version
 MASKED_CARD = re.compile(
     r"(?<![\w*#•·])(?:\d{4,8}[ -]?|\d{4}[ -]\d{2})?[*#•·xX]{2,}(?:[ -][*#•·xX]{2,})*[ -]?(?P<tail>\d{4})(?![\d*#•·\ufffd]|[ -]?[*#•·]{2})"
@@ -63,10 +62,15 @@ _ANY_DIGIT = re.compile(r"\d")
 _MAX_SHAPES = 512  # of some hundred octets each
 _TO_SHAPE = bytes.maketrans(b"023456789", b"1" * 9)
 _NO_TITLE: frozenset[str] = frozenset()
-# What a title means whatever is said beside it, as in VISA REFUND; AUTH beside such a word (AUTH: ONLINE) is a label.
+# What a title means whatever is said beside it, as in VISA REFUND. AUTH beside such a word (ONLINE AUTH) is none.
 _MEANT_BESIDE = frozenset(
-    {"void", "refund", "reversal", "declined", "settlement", "not_paid", "reprint", "test"}
+    "void refund reversal declined preauth completion settlement not_paid reprint test".split()
 )
+_BARE_AUTH = re.compile(r"(?<!pre)(?<!pre[ -])auth")
+# "VOID: 0", "RETURN 2": how many there were, in this shift or on this paper. "VOID 000122" names one.
+_COUNT_BEHIND = re.compile(r"\s*[:=]?\s*\d{1,2}\s*$")
+_COUNTABLE = frozenset({"void", "refund", "reversal", "weak"})
+_SALES_SUMMARY = frozenset({"settlement", "weak", "sale"})
 
 
 class Labelled(NamedTuple):
@@ -190,24 +194,43 @@ class FieldFinder:
         return None if _ANY_DIGIT.search(low) else self._title(low, first)
 
     def _title_word(self, low: str) -> tuple[int, int, frozenset[str]] | None:
-        found = None if _PRICE.search(low) else self._titles.find(low)
+        if _PRICE.search(low) or low.count(")") > low.count("("):
+            return None  # the end of what was said in brackets: prose
+        found = self._titles.find(low)
         return None if found is None or self._is_numbered(low) else found
 
     def _title(self, low: str, first: tuple[int, int, frozenset[str]]) -> frozenset[str]:
         if not _LETTER.search(self._fillers.without(low, but=True)):
             return self._meant(low)
         if not _LETTER.search(self._fillers.without(low)):
-            return self._meant(low) & _MEANT_BESIDE
+            return self._meant_beside(low)
         start, _, classes = first
         declined = "declined" in classes and len(low) <= _DECLINE_LINE and not _is_denied(low, *first)
-        declined = declined and not _OF_ARTICLES.match(low, start)
-        alone = declined and not _LETTER.search(self._fillers.without(low[:start], but=True))
+        alone = (
+            declined
+            and "weak" not in classes
+            and not _LETTER.search(self._fillers.without(low[:start], but=True))
+        )
         return frozenset({"declined"}) if alone else _NO_TITLE
 
     def _meant(self, low: str) -> frozenset[str]:
         """The classes of the title words that the line does not deny."""
-        found = (each for each in self._titles.find_all(low) if not _is_denied(low, *each))
-        return frozenset(name for _, _, classes in found for name in classes)
+        found = list(self._titles.find_all(low))
+        if _DENIED_BEFORE.search(low[: found[0][0]]):
+            return _NO_TITLE  # "NO REFUND/CANCELLATION"
+        said = (each for each in found if not _is_denied(low, *each))
+        meant = frozenset(name for _, _, classes in said for name in classes)
+        # "消费汇总": of one payment, or of what a member bought.
+        return _NO_TITLE if meant >= _SALES_SUMMARY else meant
+
+    def _meant_beside(self, low: str) -> frozenset[str]:
+        """As ``_meant``, of a line with other words; what refuses a payment may stand below its amount."""
+        meant = self._meant(low)
+        if "declined" in meant and not _ANY_DIGIT.search(low):
+            return frozenset({"declined"})
+        told = meant & _MEANT_BESIDE
+        told -= {"preauth"} if _BARE_AUTH.search(low) else set()
+        return told | {"weak"} if told else _NO_TITLE
 
     def _is_numbered(self, low: str) -> bool:
         """Whether a word that is a title elsewhere stands as a label here: ``交班: 1`` is the number of a shift."""
@@ -234,6 +257,10 @@ def _is_denied(low: str, start: int, end: int, classes: frozenset[str]) -> bool:
     if _DENIED_BEFORE.search(low[max(start - 8, 0) : start]):
         return True
     if classes & _COUNTED and _NONE_BEHIND.match(low, end):
+        return True
+    if classes & _COUNTABLE and _COUNT_BEHIND.match(low, end):
+        return True
+    if "weak" in classes and _DENIED_BEHIND.match(low, end):
         return True
     return not classes & {"settlement", "declined"} and _DENIED_BEHIND.match(low, end) is not None
 

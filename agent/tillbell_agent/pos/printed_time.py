@@ -26,7 +26,7 @@ _MONTHS = {
     stem: month
     for month, stems in enumerate(
         "jan ene gen|feb fév fev|mar mär mrz|apr avr abr|may mai mag|jun juin giu|jul juil lug|aug ago aoû aou|sep set|"
-        "oct okt ott out|nov|dec dez déc dic".split("|"),
+        "oct okt ott out|nov marr|dec dez déc dic".split("|"),
         start=1,
     )
     for stem in stems.split()
@@ -156,7 +156,10 @@ def _day(date: re.Match[str], currency: str, order: str) -> tuple[int, int, int]
         return int(date["y7"] or f"20{date['y8']}"), _month(date["mon7"]), int(date["d7"])
     first, middle, last = int(date["a"]), int(date["b"]), int(date["y2"])
     if len(date["y2"]) == 2 and (order == "ymd" or (order == "auto" and currency in _YEAR_FIRST)):
-        return (2000 + first, middle, last) if order == "ymd" or first in _YEARS else None
+        sure = first in _YEARS and (first == last or last not in _YEARS)
+        return (2000 + first, middle, last) if order == "ymd" or sure else None
+    if len(date["y2"]) == 2 and last > _YEARS[-1]:
+        return None  # of another era: 69 in Thailand
     if order == "auto" and _may_begin_with_its_year(date, currency):
         return None
     year = last if last >= 100 else 2000 + last
@@ -172,5 +175,6 @@ def _day(date: re.Match[str], currency: str, order: str) -> tuple[int, int, int]
 def _may_begin_with_its_year(date: re.Match[str], currency: str) -> bool:
     """26/06/03 may be of 2026 or of 2003, unless nobody who pays with this currency writes so, and 03 is a year."""
     first, middle, last = int(date["a"]), int(date["b"]), date["y2"]
-    possible = len(last) == 2 and date["s2"] != "." and first in _YEARS and middle <= 12 and int(last) <= 31
+    with_dots = date["s2"] == "." and currency not in _YEAR_FIRST_TOO
+    possible = len(last) == 2 and not with_dots and first in _YEARS and middle <= 12 and int(last) <= 31
     return possible and (currency in _YEAR_FIRST_TOO or int(last) not in _YEARS)

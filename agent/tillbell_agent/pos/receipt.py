@@ -17,7 +17,7 @@ from tillbell_agent.pos.labels import BUILT_IN, ReceiptLabels
 from tillbell_agent.pos.money import PrintedAmount, exponent, read_amount
 from tillbell_agent.pos.printed_time import PrintedTime, find_time, tells_time
 from tillbell_agent.pos.receipt_profile import read_profile
-from tillbell_agent.pos.receipt_values import begins_with_code, code_in, is_damaged, number_in, scheme_in
+from tillbell_agent.pos.receipt_values import code_in, is_damaged, may_be_title, number_in, scheme_in
 from tillbell_agent.pos.settings import DialectSettings
 from tillbell_protocol.event import Kind, Settlement, Transaction
 from tillbell_protocol.pan import TruncatedPan, scrub, scrub_merchant_id
@@ -109,12 +109,23 @@ class Receipt:
     def __init__(self, lines: list[str], finder: FieldFinder, settings: DialectSettings) -> None:
         self._lines, self._finder, self._settings = lines, finder, settings
         self._shapes = [finder.shape(line) for line in lines]
-        self._titles = [finder.title(line, shape) for line, shape in zip(lines, self._shapes, strict=True)]
         self._fields: dict[str, list[Labelled]] = {}
         for item in finder.labelled(lines, self._shapes):
             self._fields.setdefault(item.field, []).append(item)
-        self._named = frozenset().union(*self._titles)
         self._first_price = next((at for at, shape in enumerate(self._shapes) if shape.priced), len(lines))
+        titles = [finder.title(line, shape) for line, shape in zip(lines, self._shapes, strict=True)]
+        head = self._first_amount()
+        self._titles = [
+            named if row < head or "weak" not in named else frozenset() for row, named in enumerate(titles)
+        ]
+        self._named = frozenset().union(*self._titles)
+
+    def _first_amount(self) -> int:
+        """The row of the first price, or of the first amount behind a label."""
+        labelled = (item for field in _RANK for item in self._fields.get(field, []))
+        read = ((item.row, self._amount(item)) for item in labelled)
+        rows = (row for row, amount in read if amount is not None and (amount.clean or amount.marked))
+        return min([self._first_price, *rows])
 
     def rows(self) -> list[ReadRow]:
         """What was recognised in each line."""
@@ -243,7 +254,7 @@ class Receipt:
     def _is_heading(self, row: int, chosen: _Chosen | None, word: str) -> bool:
         """Not where a code stands behind AUTH, nor between the first price and the total, where VOID and RETURN speak
         of one article, nor in the foot of a till's receipt, where RETURN heads the shop's rules."""
-        if any(item.row == row and begins_with_code(item) for item in self._fields.get("auth_code", [])):
+        if any(item.row == row and not may_be_title(item) for item in self._fields.get("auth_code", [])):
             return False
         if row < self._first_price or chosen is None:
             return True
@@ -262,8 +273,11 @@ class Receipt:
 
     def _chosen(self) -> _Chosen | None:
         """The amount of the highest rank that has one; a bare number counts only where no surer one stands."""
+        ranks = (
+            (*_RANKS[1:], _RANKS[0]) if self._change() else _RANKS
+        )  # what was paid is more than the total then
         for sure in (True, False):
-            for row in _RANKS:
+            for row in ranks:
                 found = [item for field in row for item in self._fields.get(field, [])]
                 found = [item for item in found if not _SHARE.match(self._lines[item.row])]
                 best = self._best([(item, self._amount(item)) for item in found], sure)

@@ -28,7 +28,7 @@ TABLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "labels": ("card", "scheme", "payment", "method", "time", "expiry", "kind", "result", "other"),
         "kinds": (
             "sale", "refund", "void", "reversal", "preauth", "completion", "preauth_cancel", "declined", "settlement",
-            "not_paid", "order", "no_sale", "test", "filler", "beside",
+            "not_paid", "order", "no_sale", "test", "filler", "beside", "weak",
         ),
         "copies": ("copy", "reprint"),
     }

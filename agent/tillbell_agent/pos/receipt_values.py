@@ -8,6 +8,8 @@ from tillbell_protocol.pan import scrub
 _NUMBER = re.compile(r"\w(?:[\w\-/]*\w)?")
 _CODE = re.compile(r"[0-9A-Za-z]{2,8}(?![\w-])")
 _WHOLE_CODE = re.compile(r"(?=.*[0-9])[0-9A-Za-z]{4,8}|[A-Z]{6}")
+_AUTH = frozenset(("auth", "authorization", "authorisation"))
+_AUTH_TITLE = re.compile(r"(?:only|complet|hold|release|cancel|void|revers)", re.I)
 _CARD_GROUP = 8  # digits of the longest group in which cards are printed
 _PRICE = re.compile(r"\d[.,]\d\d(?!\d)")
 _SCHEMES = {
@@ -32,10 +34,14 @@ def code_in(item: Labelled) -> str | None:
     return _read(item, _CODE)
 
 
-def begins_with_code(item: Labelled) -> bool:
-    """Whether AUTH is the label of a code here, and no title: ``AUTH 0A1B2C``, or the code alone on the line below."""
-    found = _CODE.match(item.value) if item.value else _CODE.fullmatch(item.below)
-    return found is not None and _WHOLE_CODE.fullmatch(found.group()) is not None
+def may_be_title(item: Labelled) -> bool:
+    """Whether the label of an authorisation code may be a title here: AUTH ONLY, or AUTH alone with no code below.
+
+    AUTH 0A1B2C, AUTH: ONLINE and AUTH APPROVED are of a sale.
+    """
+    if item.value:
+        return _AUTH_TITLE.match(item.value) is not None
+    return item.label.casefold() in _AUTH and _WHOLE_CODE.fullmatch(item.below) is None
 
 
 def is_damaged(item: Labelled) -> bool:

@@ -64,17 +64,21 @@ def test_ambiguous_date_is_kept_as_digits_only() -> None:
     assert (found.value, found.digits, found.seconds) == (None, "040620150256PM", False)
 
 
+@pytest.mark.parametrize(
+    ("printed", "currency"),
+    [("26.06.03", "SEK"), ("25/06/26", "CNY"), ("03/06/69", "THB"), ("03/06/26", "CNY")],
+)
+def test_what_may_be_another_year_is_unknown(printed: str, currency: str) -> None:
+    found = find_time([f"{printed} 14:22"], currency)
+    assert found is not None
+    assert found.value is None
+
+
 @pytest.mark.parametrize("currency", ["EUR", "SEK", "CAD"])
 def test_a_date_that_may_begin_with_its_year_is_no_other_years(currency: str) -> None:
     found = find_time(["26-06-03 14:22"], currency)
     assert found is not None
     assert (found.value, found.digits) == (None, "2606031422")
-
-
-def test_where_the_year_stands_first_the_day_never_does() -> None:
-    found = find_time(["03/06/26 14:22"], "CNY")
-    assert found is not None
-    assert found.value is None
 
 
 @pytest.mark.parametrize(

@@ -548,3 +548,10 @@ def test_mask_that_begins_within_a_group_shows_the_last_four(mask: str) -> None:
     card = completed(text, US).card
     assert card is not None
     assert card.last4 == "1111"
+
+
+@pytest.mark.parametrize("paid", ["实付", "客户实付"])
+def test_what_was_handed_over_is_not_the_total_where_change_was_given(paid: str) -> None:
+    lines = ["幸福超市", "2026-06-13 14:56:10", "合计 2.00", f"{paid} 5.00", "找零 3.00"]
+    assert completed("\n".join(lines)).amount_minor == 200
+    assert completed("\n".join([*lines[:2], "合计 6.00", "优惠 1.00", f"{paid} 5.00"])).amount_minor == 500

@@ -247,6 +247,14 @@ def test_what_stands_below_a_title_is_no_code(title: str, behind: str) -> None:
     "line",
     [
         "Cancelled items: 2",
+        "CANCELLED: 2",
+        "AUTH: APPROVED",
+        "AUTH NO: 00",
+        "AUTHORIZATION APPROVED",
+        "ALLER : 10/06",
+        "RETOUR : 13/06",
+        "VOID: 0",
+        "NO REFUND/CANCELLATION",
         "RC: 12",
         "TAX AMT: 1.30",
         "AUTH 0A1B2C",
@@ -282,7 +290,6 @@ def test_a_slip_with_a_refusing_answer_is_declined(code: str) -> None:
         ("预打账单", CN, "not paid"),
         ("INTERIM BILL", US, "not paid"),
         ("PROFORMA BILL", US, "not paid"),
-        ("点菜单", CN, "order ticket"),
         ("结账单(重打)", CN, "reprint"),
         ("重新打印", CN, "reprint"),
         ("LAST RECEIPT REPRINT", US, "reprint"),
@@ -321,3 +328,54 @@ def test_paper_that_is_no_receipt_of_a_sale_rings_nothing(
 def test_report_of_a_shift_or_day_is_no_sale(title: str, settings: DialectSettings) -> None:
     total = "合计:1234.00" if settings is CN else "TOTAL $1,234.00"
     assert isinstance(read([title, "2026-11-22 22:00:00", total], settings), SettlementHeard)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "CANCELLATION",
+        "CANCELLED",
+        "REVERSO DEL TICKET",
+        "DEVOLUCION DE LA COMPRA",
+        "nicht möglich!",
+        "Karte gesperrt? 116 116",
+        "не выполнена",
+        "GIFT RECEIPT",
+        "SALES SUMMARY",
+        "TRAINING MODE",
+        "CONSULTA DE SALDO",
+        "CREDIT VOUCHER)",
+        "RESO MERCE",
+        "REFUND - CHIP",
+    ],
+)
+def test_what_is_a_title_at_the_head_is_prose_at_the_foot_of_a_sale(line: str) -> None:
+    settings = DialectSettings(encoding="utf-8", currency="USD")
+    till = ["CAFE", "11/22/2026 10:00:00", "Coffee 12.50", "TOTAL 12.50", "VISA 12.50", line]
+    assert kind_of(till, settings) is Kind.SALE
+    slip = ["CAFE", "11/22/2026 10:00:00", "VISA ************1111", "AMOUNT $12.50", "APPROVED", line]
+    assert kind_of(slip, settings) is Kind.SALE
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "扫码补打小票",
+        "订单查询",
+        "会员余额查询",
+        "退款请扫码",
+        "撤销请当日",
+        "卡激活",
+        "消费汇总",
+        "未结",
+        "测试",
+    ],
+)
+def test_what_is_a_title_at_the_head_is_prose_at_the_foot_of_a_chinese_sale(line: str) -> None:
+    assert kind_of(["幸福超市", "2026-11-22 10:00:00", "合计 12.50", "微信支付 12.50", line], CN) is Kind.SALE
+
+
+def test_verdict_with_its_subject_stands_below_the_amount_too() -> None:
+    body = ["CAFE", "11/22/2026 10:00:00", "VISA ************1111", "AMOUNT $12.50"]
+    for verdict in ("OPERACION DENEGADA", "OPERATION ABANDONNEE", "ОПЕРАЦИЯ ОТКЛОНЕНА"):
+        assert kind_of([*body, verdict], US) is Kind.DECLINED
