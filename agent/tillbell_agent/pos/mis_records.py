@@ -18,7 +18,8 @@ _APPROVAL = (
     rb"(?:[01]\d[0-3]\d[0-2]\d|[ \0]{10}\d{12}[\x00-\xff]{10}\d{3}))"  # a date, or a reference and a check
 )
 _REFUSAL = (
-    rb"(?:(?=[\x00-\xff]{30}\d{12}[\x00-\xff]{55}[0-9A-Za-z])"  # an amount and a terminal, or
+    # An amount below a hundred million, as a request has it, and a terminal; or
+    rb"(?:(?=[\x00-\xff]{30}00\d{10}[\x00-\xff]{55}[0-9A-Za-z])"
     rb"|(?<!00..)(?=[\x00-\xff]{42}[\x81-\xfe][\x00-\xff]{100}\d{3}))"  # a Chinese text and a check, and no approval before
 )
 _ANSWER = re.compile(
