@@ -258,7 +258,7 @@ def _is_denied(low: str, start: int, end: int, classes: frozenset[str]) -> bool:
         return True
     if classes & _COUNTED and _NONE_BEHIND.match(low, end):
         return True
-    if classes & _COUNTABLE and _COUNT_BEHIND.match(low, end):
+    if classes & _COUNTABLE and "settlement" not in classes and _COUNT_BEHIND.match(low, end):
         return True
     if "weak" in classes and _DENIED_BEHIND.match(low, end):
         return True

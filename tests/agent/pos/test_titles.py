@@ -322,6 +322,7 @@ def test_paper_that_is_no_receipt_of_a_sale_rings_nothing(
         ("HOST TOTALS", US),
         ("BATCH SUMMARY", US),
         ("Z READING", US),
+        ("Z READ 12", US),
         ("TRANSACTION REPORT", US),
     ],
 )
