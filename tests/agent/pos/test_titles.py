@@ -1,8 +1,11 @@
 """Footers, shop names and labels that hold the word of a title are none; titles that say so are."""
 
+from dataclasses import fields
+
 import pytest
 
 from tillbell_agent.pos.dialect import DialectEvent, Ignored, SettlementHeard, TransactionCompleted
+from tillbell_agent.pos.labels import BUILT_IN
 from tillbell_agent.pos.receipt import ReceiptReader
 from tillbell_agent.pos.settings import DialectSettings
 from tillbell_protocol.event import Kind
@@ -380,3 +383,14 @@ def test_verdict_with_its_subject_stands_below_the_amount_too() -> None:
     body = ["CAFE", "11/22/2026 10:00:00", "VISA ************1111", "AMOUNT $12.50"]
     for verdict in ("OPERACION DENEGADA", "OPERATION ABANDONNEE", "ОПЕРАЦИЯ ОТКЛОНЕНА"):
         assert kind_of([*body, verdict], US) is Kind.DECLINED
+
+
+def test_each_weak_word_is_one_of_a_title_and_a_word_beside_is_nothing_else() -> None:
+    others = [field.name for field in fields(BUILT_IN) if field.name.endswith("_words")]
+    titles = [name for name in others if name not in ("weak_words", "beside_words", "filler_words")]
+    words = {name: set(getattr(BUILT_IN, name)) for name in others}
+    assert words["weak_words"] - set().union(*(words[name] for name in titles)) == set()
+    assert (
+        words["beside_words"] & set().union(*(words[name] for name in others if name != "beside_words"))
+        == set()
+    )
