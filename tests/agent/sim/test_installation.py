@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tillbell_agent.ledger import Ledger
+from tillbell_agent.sim.installation import run
 from tillbell_agent.sim.installation.incidents import RATES, draw
 from tillbell_agent.sim.installation.run import run_seed
 from tillbell_agent.sim.installation.simulate import main
@@ -28,9 +29,41 @@ def test_two_shops_share_a_network_and_a_headquarters() -> None:
     assert outcome.faults == []
 
 
+def test_a_shop_with_two_modems_sends_by_both_on_bad_days(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "_TWO_MODEMS", 1.0)
+    trace: list[str] = []
+    outcome = run_seed(12, 1.0, trace=trace.append)
+    assert outcome.faults == []
+    records = [json.loads(line) for line in trace]
+    assert {record["modem"] for record in records if record["ev"] == "sms"} == {"sim1", "sim2"}
+
+
+def test_where_the_second_modem_is_for_headquarters_each_sends_to_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(run, "_TWO_MODEMS", 1.0)
+    ways = [_ways(seed) for seed in range(1, 7)]
+    assert {frozenset({("sim1", "owner"), ("sim2", "hq")})} < set(ways), "some keep it, some do not"
+
+
+def _ways(seed: int) -> frozenset[tuple[str, str]]:
+    """Who was sent something by which modem, on a quiet morning."""
+    trace: list[str] = []
+    run_seed(seed, 0.1, only=[], trace=trace.append)
+    sent = [record for record in map(json.loads, trace) if record["ev"] == "sms"]
+    return frozenset((each["modem"], "hq" if each["to"] == run._HQ else "owner") for each in sent)
+
+
+def test_a_shop_that_sells_six_times_as_much_is_told_of_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "_BUSY", 1.0)
+    outcome = run_seed(12, 0.5)
+    assert outcome.faults == []
+    assert outcome.sales > 250
+
+
 def test_the_same_seed_gives_the_same_trace_whatever_order_sets_have() -> None:
-    program = "from tillbell_agent.sim.installation.run import run_seed; print(run_seed(9, 0.3).trace_digest)"
-    digests = {
+    program = "from tillbell_agent.sim.installation.run import run_seed; run_seed(9, 0.3, trace=print)"
+    traces = {
         subprocess.run(
             [sys.executable, "-c", program],
             env={**os.environ, "PYTHONHASHSEED": seed},
@@ -40,7 +73,8 @@ def test_the_same_seed_gives_the_same_trace_whatever_order_sets_have() -> None:
         ).stdout
         for seed in ("1", "2")
     }
-    assert len(digests) == 1
+    assert len(traces) == 1
+    assert traces.pop().count("\n") > 100
 
 
 def test_an_agent_that_ends_with_an_error_is_a_fault_and_starts_again(

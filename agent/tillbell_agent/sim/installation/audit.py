@@ -97,7 +97,8 @@ class Audit:
         """A sale was heard to its end: it is in the ledger, once."""
         book = self.books[shop.plan.name]
         book.heard += 1
-        book.least_tries = min(book.least_tries, shop.machine.commands.sim.tries_left)
+        tries = [modem.machine.commands.sim.tries_left for modem in shop.modems]
+        book.least_tries = min(book.least_tries, *tries)
         if shop.agent is None:
             return
         for expected in job.expected:
@@ -227,8 +228,8 @@ class Audit:
     def _look(self) -> None:
         """Which shops could send now: an agent runs, its disk takes, there is a network."""
         for book in self.books.values():
-            machine = book.shop.machine
-            registered = machine.commands.stat == 1 and machine.power is Power.ON
+            machines = [modem.machine for modem in book.shop.modems]
+            registered = any(each.commands.stat == 1 and each.power is Power.ON for each in machines)
             if book.shop.agent is not None and book.shop.disk.refuses is None and registered:
                 book.able_at.append(self.world.now)
         self.world.at(_LOOK_S, self._look)
@@ -283,10 +284,10 @@ class Audit:
             self._fault(shop, "the ledger could not be judged")
             return
         messages = agent.register.outbox.recent(_ALL)
-        shown = [  # a clone sends what was queued when its disk was copied, by its own SIM
+        shown = [  # a clone sends what was queued when its disk was copied, by its own SIMs
             each
             for each in self.world.radio.handed_in.shown(shop.plan.owner)
-            if each.sender == shop.plan.sim_number
+            if each.sender in shop.plan.sims
         ]
         for words in chain(
             ledger_faults(chapter, entries, shop.clock.zone),

@@ -12,6 +12,7 @@ from tillbell_agent.database import FILE_NAME
 from tillbell_agent.sim.installation.audit import Audit
 from tillbell_agent.sim.installation.radio import Weather
 from tillbell_agent.sim.installation.shop import Shop
+from tillbell_agent.sim.installation.surroundings import SimModemPort
 from tillbell_agent.sim.installation.till import Till
 from tillbell_agent.sim.installation.world import World
 from tillbell_agent.sim.modem_faults import KINDS, make_fault
@@ -44,6 +45,12 @@ class Scene:
     audit: Audit
     chance: random.Random
     folder: Path
+
+    @property
+    def modem(self) -> SimModemPort:
+        """The shop's modem; where it has two, one of them, another each time this is asked."""
+        modems = self.shop.modems
+        return modems[0] if len(modems) == 1 else self.chance.choice(modems)
 
 
 # Kind → a day's number of them in one shop.
@@ -94,7 +101,7 @@ def _cut_at_a_statement(scene: Scene) -> None:
 
 @kind("power_cut_at_an_octet", 1.0)
 def _cut_at_an_octet(scene: Scene) -> None:
-    scene.shop.modem.cut_after = scene.chance.randrange(1, 1500)
+    scene.modem.cut_after = scene.chance.randrange(1, 1500)
 
 
 @kind("power_cut", 0.5)
@@ -127,7 +134,7 @@ def _modem_fault(name: str) -> Callable[[Scene], None]:
             values["taken"] = scene.chance.random() < 0.5
         if name in {"congestion", "refuse"}:
             values["count"] = scene.chance.randrange(1, 6)
-        scene.shop.machine.faults.add(make_fault(name, values))
+        scene.modem.machine.faults.add(make_fault(name, values))
 
     return strike_modem
 
@@ -138,7 +145,7 @@ for _name in _MODEM_KINDS:
 
 def _for_a_while(name: str) -> Callable[[Scene], None]:
     def strike_sim(scene: Scene) -> None:
-        faults = scene.shop.machine.faults
+        faults = scene.modem.machine.faults
         faults.add(make_fault(name, {}))
         scene.world.at(scene.chance.uniform(5, 90) * MINUTE, lambda: faults.clear(name))
 
@@ -151,7 +158,7 @@ for _name in ("barred", "no_credit"):
 
 @kind("sim_full", 0.1)
 def _sim_full(scene: Scene) -> None:
-    receiving = scene.shop.machine.receiving
+    receiving = scene.modem.machine.receiving
     for number in range(40):
         receiving.deliver_text("+8613300133000", f"advertisement {number}", scene.world.now)
 
@@ -159,13 +166,14 @@ def _sim_full(scene: Scene) -> None:
 @kind("wrong_pin", 0.05)
 def _wrong_pin(scene: Scene) -> None:
     """The SIM is changed for one that wants another PIN than the file holds; a person writes the right one later."""
-    shop, sim = scene.shop, scene.shop.machine.commands.sim
+    shop, modem = scene.shop, scene.modem
+    sim = modem.machine.commands.sim
     sim.asks, sim.pin = True, "4711"
-    shop.pin_in_file, shop.pin_written_at = "1234", shop.pin_written_at + 1
+    shop.write_pin(modem, "1234")
     shop.lose_power(off_s=10.0)
 
     def put_right() -> None:
-        shop.pin_in_file, shop.pin_written_at = sim.pin, shop.pin_written_at + 1
+        shop.write_pin(modem, sim.pin)
         if shop.agent is not None:
             shop.kill()
 
@@ -177,14 +185,14 @@ def _wrong_pin(scene: Scene) -> None:
 
 @kind("network_gone", 0.4)
 def _network_gone(scene: Scene) -> None:
-    machine = scene.shop.machine
+    machine = scene.modem.machine
     machine.set_registration(2, scene.world.now)
     gone_s = scene.chance.choice((2 * MINUTE, 20 * MINUTE, 3 * HOUR, 1.5 * DAY))
     scene.world.at(gone_s, lambda: machine.set_registration(1, scene.world.now))
 
 
 def _weather(scene: Scene) -> Weather:
-    return scene.world.radio.weather.setdefault(scene.shop.plan.sim_number, Weather())
+    return scene.world.radio.weather.setdefault(scene.modem.machine.commands.sim.number, Weather())
 
 
 @kind("sms_lost", 0.3)
@@ -207,7 +215,7 @@ def _sms_delayed(scene: Scene) -> None:
 @kind("sms_injected", 1.0)
 def _sms_injected(scene: Scene) -> None:
     """To the shop's SIM: words, or octets that are no TPDU at all."""
-    receiving, now = scene.shop.machine.receiving, scene.world.now
+    receiving, now = scene.modem.machine.receiving, scene.world.now
     if scene.chance.random() < 0.5:
         receiving.deliver(scene.chance.randbytes(scene.chance.randrange(1, 160)), now)
     else:
@@ -219,7 +227,8 @@ def _sms_injected(scene: Scene) -> None:
 @kind("text_to_the_shop", 1.0)
 def _text_to_the_shop(scene: Scene) -> None:
     """Two segments that must be read whole, now and then behind a forged first one under the same reference."""
-    receiving, now, reference = scene.shop.machine.receiving, scene.world.now, scene.chance.randrange(256)
+    receiving, now = scene.modem.machine.receiving, scene.world.now
+    reference = scene.chance.randrange(256)
     words = f"order {scene.chance.randrange(10**9)} " + "on its way " * 16
     parts = split_text(words, reference)
     behind_forged = scene.chance.random() < 0.5
@@ -336,7 +345,8 @@ def _disk_cloned(scene: Scene) -> None:
     """A copy of the card goes on in another board with another SIM for some hours: it may seal nothing."""
     shop, world = scene.shop, scene.world
     name = f"{shop.plan.name}-clone-{len(world.shops)}"
-    plan = replace(shop.plan, name=name, sim_number=f"+86139001370{len(world.shops) % 100:02d}")
+    numbers = [f"+8613900137{place}{len(world.shops) % 100:02d}" for place in range(len(shop.plan.sims))]
+    plan = replace(shop.plan, name=name, sims=tuple(numbers))
     clone = Shop(plan, scene.folder / name, world.radio, world.stream(name), world.trace, shop.right_ahead_s)
     clone.device_key = shop.device_key
     clone.clock.now = world.now
@@ -377,4 +387,4 @@ def _card_number(scene: Scene) -> None:
 
 @kind("noise_on_the_modems_line", 2.0)
 def _modem_noise(scene: Scene) -> None:
-    scene.shop.machine.raw(scene.chance.randbytes(scene.chance.randrange(1, 120)), scene.world.now)
+    scene.modem.machine.raw(scene.chance.randbytes(scene.chance.randrange(1, 120)), scene.world.now)

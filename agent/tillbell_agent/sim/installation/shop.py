@@ -1,4 +1,4 @@
-"""One shop: a till that prints, a box with the real agent, a modem. What it must tell is noted as it prints."""
+"""One shop: a till that prints, a box with the real agent, a modem or two. What it must tell is noted as it prints."""
 
 import io
 import random
@@ -47,14 +47,18 @@ _TILL_PORT = "/dev/simulated-till"
 
 @dataclass(slots=True)
 class Plan:
-    """Who a shop is. ``owner`` and ``hq`` are phone numbers. ``dialect``: what its terminal speaks."""
+    """Who a shop is. ``owner`` and ``hq`` are phone numbers. ``dialect``: what its terminal speaks.
+
+    ``sims``: the number of each modem's SIM. ``prefixes``: the phones that the last modem is for; empty: any.
+    """
 
     name: str
     merchant: str
     zone: str
     owner: str
     hq: str
-    sim_number: str
+    sims: tuple[str, ...]
+    prefixes: tuple[str, ...] = ()
     dialect: str = "escpos"
 
 
@@ -68,11 +72,11 @@ class NoControl:
 class PowerSwitch:
     """What a ``power_command`` is wired to: it takes the modem's power away and gives it back."""
 
-    def __init__(self, shop: "Shop") -> None:
-        self._shop = shop
+    def __init__(self, machine: ModemMachine, clock: SimClock) -> None:
+        self._machine, self._clock = machine, clock
 
     def start(self, _profile: Profile) -> str | None:
-        self._shop.machine.restart(self._shop.clock.now)
+        self._machine.restart(self._clock.now)
         return None
 
     def trouble(self) -> str | None:
@@ -81,7 +85,10 @@ class PowerSwitch:
 
 @dataclass(slots=True)
 class Shop:
-    """``folder`` holds its state; ``tell`` gets every record of its modem, with the shop's name."""
+    """``folder`` holds its state; ``tell`` gets every record of its modems, with the shop's name.
+
+    ``pins``: what the file of a modem's PIN holds, by the modem's name.
+    """
 
     plan: Plan
     folder: Path
@@ -93,8 +100,7 @@ class Shop:
     starts: int = 0
     crashes: list[str] = field(default_factory=list)  # what ended the agent that no incident is
     restart_at: float | None = 0.0
-    pin_in_file: str | None = None
-    pin_written_at: int = 1
+    pins: dict[str, Pin] = field(default_factory=dict)
     log: io.StringIO = field(default_factory=io.StringIO)
     on_start: Callable[[], None] = lambda: None
     host: dict[str, str] = field(init=False)
@@ -104,8 +110,7 @@ class Shop:
     disk: Disk = field(init=False)
     source: SimPort = field(init=False)
     till_source: SimPort = field(init=False)
-    machine: ModemMachine = field(init=False)
-    modem: SimModemPort = field(init=False)
+    modems: list[SimModemPort] = field(init=False)
     profiles: tuple[Profile, ...] = field(init=False)
     device_key: SecretKey = field(init=False)
 
@@ -115,9 +120,7 @@ class Shop:
         self.clock = SimClock(ZoneInfo(self.plan.zone), self.right_ahead_s)
         self.waiter, self.disk = Sleep(self.clock), Disk()
         self.source, self.till_source = SimPort(), SimPort()
-        self.machine = ModemMachine(self.radio, latency_s=2.0, report_after_s=4.0)
-        self.machine.commands.sim.number = self.plan.sim_number
-        self.modem = SimModemPort(self.machine, self.clock, lambda record: self.tell(self.plan.name, record))
+        self.modems = [self._modem(f"sim{place}", number) for place, number in enumerate(self.plan.sims, 1)]
         self.profiles = load_profiles()
         self.host = {"machine_id": self.chance.randbytes(16).hex()}
         self.device_key = SecretKey.from_random(self.chance.randbytes(64))
@@ -127,8 +130,8 @@ class Shop:
     def open_source(self, _source: SourceConfig, port: str) -> SimPort:
         return (self.till_source if port == _TILL_PORT else self.source).open()
 
-    def open_modem(self, _modem: ModemConfig) -> SimModemPort:
-        return self.modem.open()
+    def open_modem(self, modem: ModemConfig) -> SimModemPort:
+        return self._port_of(modem).open()
 
     def open_bridge(self, bridge: BridgeConfig) -> SimModemPort:
         raise PortError(f"{bridge.port}: no such port: a simulated shop has no bridge", missing=True)
@@ -136,11 +139,11 @@ class Shop:
     def link_key(self, _bridge: BridgeConfig) -> bytes:
         return self.chance.randbytes(32)
 
-    def pin(self, _modem: ModemConfig) -> Pin | None:
-        return None if self.pin_in_file is None else Pin(self.pin_in_file, self.pin_written_at)
+    def pin(self, modem: ModemConfig) -> Pin | None:
+        return self.pins.get(modem.name)
 
-    def power(self, _modem: ModemConfig) -> Power | None:
-        return PowerSwitch(self)
+    def power(self, modem: ModemConfig) -> Power | None:
+        return PowerSwitch(self._port_of(modem).machine, self.clock)
 
     def control(self, _answer: Callable[[dict[str, Any]], dict[str, Any]]) -> Control:
         return NoControl()
@@ -188,7 +191,7 @@ class Shop:
         wake_at = self.wake_at
         if wake_at is not None and wake_at <= self.clock.now:
             return True
-        heard = self.source.ready or self.till_source.ready or self.modem.ready
+        heard = self.source.ready or self.till_source.ready or any(modem.ready for modem in self.modems)
         return self.agent is not None and heard
 
     def live(self) -> None:
@@ -209,10 +212,11 @@ class Shop:
             self.kill()
 
     def lose_power(self, off_s: float = 30.0) -> None:
-        """Everything stops where it stands; the box and its modem come back after ``off_s``."""
+        """Everything stops where it stands; the box and its modems come back after ``off_s``."""
         self.tell(self.plan.name, {"ev": "power_cut", "t": self.clock.now})
         self._end()
-        self.machine.restart(self.clock.now)
+        for modem in self.modems:
+            modem.machine.restart(self.clock.now)
         self.restart_at = self.clock.now + off_s
 
     def kill(self) -> None:
@@ -226,6 +230,11 @@ class Shop:
         self._end()
         self.restart_at = None
 
+    def write_pin(self, modem: SimModemPort, digits: str) -> None:
+        """Somebody writes the file of a modem's PIN; an agent reads it when it starts."""
+        before = self.pins.get(modem.name)
+        self.pins[modem.name] = Pin(digits, 1 if before is None else before.written_at + 1)
+
     def copy_state(self, to: Path) -> None:
         """The state directory as a backup or a cloned card has it; the second place is not in it."""
         shutil.rmtree(to, ignore_errors=True)
@@ -236,9 +245,23 @@ class Shop:
         shutil.rmtree(self.config.state_dir)
         shutil.copytree(by, self.config.state_dir)
 
+    def uncut(self) -> None:
+        """The power goes at no statement, and at no octet, any more."""
+        self.disk.cut_after = None
+        for modem in self.modems:
+            modem.cut_after = None
+
+    def _modem(self, name: str, number: str) -> SimModemPort:
+        machine = ModemMachine(self.radio, latency_s=2.0, report_after_s=4.0)
+        machine.commands.sim.number = number
+        return SimModemPort(name, machine, self.clock, lambda record: self.tell(self.plan.name, record))
+
+    def _port_of(self, modem: ModemConfig) -> SimModemPort:
+        return next(port for port in self.modems if port.name == modem.name)
+
     def _start(self) -> None:
         self.restart_at, self.starts = None, self.starts + 1
-        self.disk.cut_after = self.modem.cut_after = None
+        self.uncut()
         self.waiter.until = self.clock.now
         log = Log(self.log)
         try:
@@ -259,7 +282,8 @@ class Shop:
         self.agent = None
         self.source.close()
         self.till_source.close()
-        self.modem.close()
+        for modem in self.modems:
+            modem.close()
         if self.log.tell() > _LOG_KEPT:
             self.log.seek(0)
             self.log.truncate()
@@ -274,7 +298,15 @@ def _configuration(plan: Plan, state_dir: Path) -> str:
         f'[device]\nname = "{plan.name}"\nmerchant = "{plan.merchant}"\ntimezone = "{plan.zone}"\n'
         'currency = "CNY"\nlanguage = "zh"\n'
         f'[[source]]\nname = "terminal"\ndialect = "{plan.dialect}"\n{ports}\nencoding = "gb18030"\n'
-        '[[modem]]\nname = "sim1"\nport = "/dev/simulated-modem"\n'
+        f"{_modems(plan)}"
         f'[[recipient]]\nname = "owner"\nphone = "{plan.owner}"\nformat = "text"\n'
         f'[[recipient]]\nname = "hq"\nphone = "{plan.hq}"\nformat = "sealed"\n'
     )
+
+
+def _modems(plan: Plan) -> str:
+    names = [f"sim{place}" for place in range(1, len(plan.sims) + 1)]
+    tables = [f'[[modem]]\nname = "{name}"\nport = "/dev/simulated-{name}"\n' for name in names]
+    if plan.prefixes:
+        tables[-1] += f"prefixes = {list(plan.prefixes)!r}\n"
+    return "".join(tables)

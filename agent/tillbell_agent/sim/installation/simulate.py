@@ -92,7 +92,7 @@ def _run(seed: int, days: float, shops: int) -> Outcome:
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told with its seed
         where = traceback.extract_tb(error.__traceback__)[-1]
         words = f"the run itself ended in {where.name}, {Path(where.filename).name}: {type(error).__name__}: {error}"
-        return Outcome(seed, days, [words], 0, 0, 0, Counter(), 0.0, "")
+        return Outcome(seed, days, [words], 0, 0, 0, Counter(), 0.0)
 
 
 def _one(args: argparse.Namespace) -> int:

@@ -105,11 +105,16 @@ class SimPort:
 
 
 class SimModemPort(SimPort):
-    """A modem behind the line; octets travel at once. ``cut_after``: octets until the power goes while they are written."""
+    """A modem behind the line, of that ``name`` in the configuration; octets travel at once.
 
-    def __init__(self, machine: ModemMachine, clock: SimClock, tell: Callable[[Record], None]) -> None:
+    ``cut_after``: octets until the power goes while they are written.
+    """
+
+    def __init__(
+        self, name: str, machine: ModemMachine, clock: SimClock, tell: Callable[[Record], None]
+    ) -> None:
         super().__init__()
-        self.machine, self._clock, self._tell = machine, clock, tell
+        self.name, self.machine, self._clock, self._tell = name, machine, clock, tell
         self.cut_after: int | None = None
 
     def open(self) -> "SimModemPort":
@@ -134,12 +139,12 @@ class SimModemPort(SimPort):
     def let_pass(self) -> None:
         """The modem does what is due."""
         for record in self.machine.tick(self._clock.now) + self.machine.take_records():
-            self._tell(record)
+            self._tell({"modem": self.name, **record})
         self._take()
 
     def _hand(self, data: bytes) -> None:
         for record in self.machine.receive_data(data, self._clock.now):
-            self._tell(record)
+            self._tell({"modem": self.name, **record})
         self._take()
 
     def _take(self) -> None:

@@ -52,12 +52,13 @@ class World:
             while self._plans and self._plans[0][0] <= self.now:
                 heapq.heappop(self._plans)[2]()
             for shop in self.shops:
-                shop.modem.let_pass()
+                for modem in shop.modems:
+                    modem.let_pass()
 
     def _next(self) -> float | None:
         times = [self._plans[0][0] if self._plans else None]
         for shop in self.shops:
-            times += [shop.wake_at, shop.machine.next_deadline()]
+            times += [shop.wake_at, *(modem.machine.next_deadline() for modem in shop.modems)]
         return earliest(*times)
 
     def _move(self, moment: float) -> None:
