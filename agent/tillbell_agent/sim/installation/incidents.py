@@ -5,7 +5,7 @@ Each kind has its rate. ``strike`` does one; nothing here decides what must hold
 
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tillbell_agent.database import FILE_NAME
@@ -37,7 +37,7 @@ class Incident:
 
 @dataclass(slots=True)
 class Scene:
-    """Whom an incident befalls."""
+    """Whom an incident befalls. ``modem``: the shop's, or one of its two."""
 
     world: World
     shop: Shop
@@ -45,12 +45,11 @@ class Scene:
     audit: Audit
     chance: random.Random
     folder: Path
+    modem: SimModemPort = field(init=False)
 
-    @property
-    def modem(self) -> SimModemPort:
-        """The shop's modem; where it has two, one of them, another each time this is asked."""
+    def __post_init__(self) -> None:
         modems = self.shop.modems
-        return modems[0] if len(modems) == 1 else self.chance.choice(modems)
+        self.modem = modems[0] if len(modems) == 1 else self.chance.choice(modems)
 
 
 # Kind → a day's number of them in one shop.
