@@ -5,6 +5,7 @@ Each fault is a sentence with the shop's name and the moment. Nothing here looks
 
 import random
 import sqlite3
+from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -12,22 +13,24 @@ from functools import partial
 from itertools import chain
 
 from tillbell_agent.ledger import Entry
-from tillbell_agent.outbox import Message, State
+from tillbell_agent.outbox import State
 from tillbell_agent.sim.installation.chapter import (
     Chapter,
     is_known_again,
+    is_of,
     ledger_faults,
     message_faults,
     text_faults,
 )
 from tillbell_agent.sim.installation.collector import Collector
+from tillbell_agent.sim.installation.patience import LOOK_S, Patience
 from tillbell_agent.sim.installation.shop import Shop
 from tillbell_agent.sim.installation.till import Job
 from tillbell_agent.sim.installation.world import BEGAN, World
-from tillbell_agent.sim.modem_core import Power
 from tillbell_agent.store_health import quick_check
 from tillbell_protocol.event import Transaction
 from tillbell_protocol.pairing import SecretKey
+from tillbell_protocol.receiver import Pairing
 from tillbell_protocol.seal import PORT, Header
 from tillbell_protocol.sms.segment import split_data
 from tillbell_protocol.sms.tpdu import SmsDeliver
@@ -36,9 +39,6 @@ from tillbell_protocol.sms.tpdu import SmsDeliver
 # and its judgement when a disk has refused meanwhile.
 _RECENT = (6, 40)
 _ALL = 1_000_000
-_LOOK_S = 600.0
-# What tells a transaction from another one; a time may have got its year here, and a text may be cut to fit.
-_TELLING = ("kind", "amount_minor", "receipt_no", "rrn", "stan", "auth_code")
 # A month of a busy shop, its messages and its log.
 _MOST_STORE_OCTETS = 20_000_000
 _ERASURE_EVERY = 10
@@ -57,7 +57,7 @@ class Book:
     chains: list[bytes] = field(default_factory=list)
     least_tries: int = 3
     texted: list[tuple[str, bool]] = field(default_factory=list)
-    able_at: list[float] = field(default_factory=list)  # looked every _LOOK_S: it could send then
+    patience: Patience = field(default_factory=Patience)
     chapter: Chapter = field(default_factory=Chapter)
     unsent: set[int | None] = field(default_factory=set)
     rescued_by: int = 0  # the last start of the agent that found a damaged store
@@ -78,7 +78,7 @@ class Audit:
         self.collector = Collector(
             self.secret, self._complain, lambda device: self.books[device].replaced > 0
         )
-        self.world.at(_LOOK_S, self._look)
+        self.world.at(LOOK_S, self._look)
         self.world.radio.on_segment = self._arrived
 
     def add(self, shop: Shop) -> None:
@@ -90,6 +90,20 @@ class Audit:
     def pair(self, shop: Shop) -> None:
         """With headquarters, while the shop's agent does not run; again where the keys were lost."""
         self.collector.receiver.import_bundle(shop.pair(self.secret.card("hq", None)), confirmed=True)
+
+    def look_after(self, shop: Shop, after_s: float) -> None:
+        """Somebody asks for its ``status`` then, and pairs it again where that says that the keys are gone."""
+        self.world.at(after_s, partial(self._look_at, shop))
+
+    def _look_at(self, shop: Shop) -> None:
+        if shop.agent is None:
+            self.look_after(shop, LOOK_S)  # it is back soon
+            return
+        with shop.disk.at_peace():
+            is_paired = shop.agent.register.pairings.of("hq") is not None
+        if not is_paired:
+            shop.kill()
+            self.pair(shop)
 
     # As it happens.
 
@@ -106,13 +120,21 @@ class Audit:
         with shop.disk.at_peace():
             self._look_for_old_keys(book)
 
+    def _look(self) -> None:
+        """Nothing waits for nothing."""
+        for book in self.books.values():
+            words = book.patience.look(book.shop, self.world.now)
+            if words is not None:
+                self._fault(book.shop, words)
+        self.world.at(LOOK_S, self._look)
+
     def _look_for(self, book: Book, expected: Transaction, at: float) -> None:
         times = 0
         for newest in _RECENT:
             entries = self._entries(book, newest)
             if entries is None:
                 return
-            times = sum(_is_of(entry.transaction, expected) for entry in entries)
+            times = sum(is_of(entry.transaction, expected) for entry in entries)
             if times:
                 break
         if times == 0 or (times > 1 and is_known_again(expected)):
@@ -169,6 +191,7 @@ class Audit:
             self._close_chapter(book)
             book.unsent |= self._unsent_on_record(book)
         book.chains, book.texted = [], []
+        book.patience.forget()
         book.replaced += 1
         book.chapter = Chapter(self.world.now, rescued or book.chapter.rescued)  # a copy may be a damaged one
 
@@ -225,21 +248,6 @@ class Audit:
         self._check_counters()
         self._check_gaps()
 
-    def _look(self) -> None:
-        """Which shops could send now: an agent runs, its disk takes, there is a network."""
-        for book in self.books.values():
-            machines = [modem.machine for modem in book.shop.modems]
-            registered = any(each.commands.stat == 1 and each.power is Power.ON for each in machines)
-            if book.shop.agent is not None and book.shop.disk.refuses is None and registered:
-                book.able_at.append(self.world.now)
-        self.world.at(_LOOK_S, self._look)
-
-    def _able_s(self, book: Book, message: Message) -> float:
-        """For how long a message could have been sent; its dates follow where the shop's clock is set."""
-        began = message.created_at - BEGAN.timestamp()
-        ended = began + message.expires_at - message.created_at
-        return _LOOK_S * sum(began <= at <= ended for at in book.able_at)
-
     def _is_sound(self, book: Book) -> bool:
         """Whether the whole store can be read: an agent that starts on a damaged one rescues it first."""
         agent = book.shop.agent
@@ -263,7 +271,7 @@ class Audit:
         register = book.shop.agent.register
         self._close_chapter(book)
         states = Counter(message.state for message in register.outbox.recent(_ALL))
-        for state in (State.CLAIMED, State.QUEUED):
+        for state in (State.HELD, State.CLAIMED, State.QUEUED):
             if states[state]:
                 self._fault(book.shop, f"{states[state]} messages are still {state.value}")
         read = [received.text or "" for received in register.inbox.recent(_ALL)]
@@ -291,7 +299,7 @@ class Audit:
         ]
         for words in chain(
             ledger_faults(chapter, entries, shop.clock.zone),
-            message_faults(chapter, entries, messages, partial(self._able_s, book)),
+            message_faults(chapter, entries, messages, book.patience.able_s),
             text_faults(chapter, entries, messages, shown),
         ):
             self._fault(shop, words)
@@ -331,39 +339,40 @@ class Audit:
                     self.faults.append(f"counter {header.counter} of {header.kid.hex()} was used twice")
 
     def _check_gaps(self) -> None:
-        """What headquarters misses the network lost, or the store lost what was to be sent."""
-        handed_in = {
-            (header.kid, header.counter)
-            for phone in {book.shop.plan.hq for book in self.books.values()}
-            for shown in self.world.radio.handed_in.shown(phone)
-            if shown.data is not None
-            for header in [Header.decode(bytes.fromhex(shown.data))]
-        }
-        lost = len(self.world.radio.lost)
+        """What headquarters lacks the network lost, or the store lost what was to be sent."""
+        handed_in: dict[bytes, set[int]] = {}
+        for phone in {book.shop.plan.hq for book in self.books.values()}:
+            for shown in self.world.radio.handed_in.shown(phone):
+                if shown.data is not None:
+                    header = Header.decode(bytes.fromhex(shown.data))
+                    handed_in.setdefault(header.kid, set()).add(header.counter)
         for pairing in self.collector.receiver.pairings:
-            book = self.books[pairing.device]
-            missing = [
-                counter
-                for first, last in self.collector.receiver.gaps(pairing.keys.binding)
-                for counter in range(first, last + 1)
-            ]
-            unsent = [counter for counter in missing if (pairing.keys.kid, counter) not in handed_in]
-            heard = sum(
-                (pairing.keys.binding, counter) in self.collector.contradicting for counter in missing
+            self._check_pairing(pairing, handed_in.get(pairing.keys.kid, set()))
+
+    def _check_pairing(self, pairing: Pairing, handed_in: set[int]) -> None:
+        book, lost = self.books[pairing.device], len(self.world.radio.lost)
+        heard = {
+            counter for binding, counter in self.collector.contradicting if binding == pairing.keys.binding
+        }
+        unopened = {counter for counter in handed_in - heard if pairing.opened.digest(counter) is None}
+        if len(unopened) > lost:
+            words = (
+                f"headquarters never opened {len(unopened)} messages that were sent; the network lost {lost}"
             )
-            if len(missing) - len(unsent) - heard > lost:
-                self._fault(
-                    book.shop, f"headquarters misses {len(missing)} counters, the network lost {lost}"
-                )
-            if not self._is_sound(book):
-                continue
-            recorded = self._unsent_on_record(book) | book.unsent
-            used = sorted(counter for kid, counter in handed_in if kid == pairing.keys.kid)
-            for counter in unsent:
-                # Left out on purpose by a start, and the message that would say so was lost on its way.
-                following = next((each for each in used if each > counter), None)
-                if counter not in recorded and following not in missing:
-                    self._fault(book.shop, f"counter {counter} was never sent, and no record says so")
+            self._fault(book.shop, words)
+        if not self._is_sound(book):
+            return
+        missing = {
+            counter
+            for first, last in self.collector.receiver.gaps(pairing.keys.binding)
+            for counter in range(first, last + 1)
+        }
+        recorded, used = self._unsent_on_record(book) | book.unsent, sorted(handed_in)
+        for counter in sorted(missing - handed_in):
+            # Left out on purpose by a start, and the message that would say so was lost on its way.
+            following = next(iter(used[bisect_right(used, counter) :]), None)
+            if counter not in recorded and following not in missing:
+                self._fault(book.shop, f"counter {counter} was never sent, and no record says so")
 
     def _unsent_on_record(self, book: Book) -> set[int | None]:
         if book.shop.agent is None:
@@ -377,10 +386,6 @@ class Audit:
 
     def _complain(self, words: str) -> None:
         self.faults.append(f"{self.world.now:.0f} s: {words}")
-
-
-def _is_of(told: Transaction, said: Transaction) -> bool:
-    return all(getattr(told, name) == getattr(said, name) for name in _TELLING)
 
 
 def _words(told: Transaction) -> str:

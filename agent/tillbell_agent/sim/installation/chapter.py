@@ -16,6 +16,8 @@ from tillbell_agent.sim.network import Shown
 from tillbell_protocol.event import MONEY_SIGN, Kind, Transaction
 
 _Day = tuple[str, str]
+# What tells a transaction from another one; a time may have got its year here, and a text may be cut to fit.
+_TELLING = ("kind", "amount_minor", "receipt_no", "rrn", "stan", "auth_code")
 # A backlog of two days leaves within half an hour; SIMs that are barred or empty for hours may stand before that.
 _ENOUGH_S = 12 * 3600.0
 
@@ -160,6 +162,11 @@ def is_known_again(told: Transaction) -> bool:
     """
     of_terminal = told.rrn or told.stan or told.auth_code or told.terminal_time
     return told.reference is not None and (told.kind is not Kind.DECLINED or of_terminal is not None)
+
+
+def is_of(told: Transaction, said: Transaction) -> bool:
+    """Whether what the ledger has is what a till said."""
+    return all(getattr(told, name) == getattr(said, name) for name in _TELLING)
 
 
 def _identity(told: Transaction) -> tuple[Kind, str | None, int | None, datetime | None]:

@@ -310,19 +310,7 @@ def _page_corrupt(scene: Scene) -> None:
     with path.open("r+b") as file:
         file.seek(scene.chance.randrange(max(1, size // 1024)) * 1024)
         file.write(scene.chance.randbytes(200))
-
-    def pair_again() -> None:
-        """Where the rescue left the ratchets out, as ``status`` asks for."""
-        if shop.agent is None:
-            scene.world.at(MINUTE, pair_again)
-            return
-        with shop.disk.at_peace():
-            is_paired = shop.agent.register.pairings.of("hq") is not None
-        if not is_paired:
-            shop.kill()
-            scene.audit.pair(shop)
-
-    scene.world.at(scene.chance.uniform(1, 12) * HOUR, pair_again)
+    scene.audit.look_after(shop, scene.chance.uniform(1, 12) * HOUR)
 
 
 @kind("backup_restored", 0.1)
@@ -335,6 +323,7 @@ def _backup_restored(scene: Scene) -> None:
         scene.audit.store_ends(shop, rescued=False)
         shop.lose_power(off_s=60.0)
         shop.replace_state(copy)
+        scene.audit.look_after(shop, scene.chance.uniform(1, 12) * HOUR)
 
     scene.world.at(scene.chance.uniform(0.2, 12) * HOUR, restore)
 

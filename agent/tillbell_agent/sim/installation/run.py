@@ -22,8 +22,8 @@ from tillbell_agent.sim.tills import TILLS
 from tillbell_protocol.pairing import SecretKey
 
 JOBS_A_DAY = 145.0  # of which some 120 are transactions
-# One shop in ten sells so many times as much: an outage of a day leaves thousands of messages behind.
-_BUSY, _BUSIER = 0.1, 6.0
+# One shop in twenty sells so many times as much: an outage of a day leaves thousands of messages behind.
+_BUSY, _BUSIER = 0.05, 6.0
 # After the last incident everything works: what is owed leaves, the longest pauses between tries pass, and what the network
 # held back arrives, which it does for ten hours.
 QUIET_S = 11 * 3600.0
@@ -80,7 +80,7 @@ def run_seed(
                               random.Random(incident.seed), folder)  # fmt: skip
                 world.at(incident.at, _striking(incident, scene, record, struck))
         world.live_until(days * 86_400)
-        _end_quietly(world, tills)
+        _end_quietly(world, audit, tills)
         audit.close()
         return Outcome(
             seed=seed,
@@ -163,7 +163,7 @@ def _make_its_own(life: Life, chance: random.Random) -> None:
     life.reenumerates = chance.random() < 0.4
 
 
-def _end_quietly(world: World, tills: list[Till]) -> None:
+def _end_quietly(world: World, audit: Audit, tills: list[Till]) -> None:
     """Everything that can be put right is, and what is owed gets its time."""
     for till in tills:
         till.running = False
@@ -178,6 +178,8 @@ def _end_quietly(world: World, tills: list[Till]) -> None:
         shop.till_source.plug()
         if shop.agent is not None:
             shop.kill()
+    for book in audit.books.values():
+        audit.look_after(book.shop, 0.0)
     world.live_until(world.now + QUIET_S)
 
 

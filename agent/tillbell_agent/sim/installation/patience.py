@@ -1,0 +1,70 @@
+"""Whether what waits in a shop's outbox leaves while it can: asked every ten minutes of simulated time."""
+
+import sqlite3
+from collections import deque
+from dataclasses import dataclass, field
+
+from tillbell_agent.outbox import Message
+from tillbell_agent.sim.installation.shop import Shop
+from tillbell_agent.sim.installation.world import BEGAN
+from tillbell_agent.sim.modem_core import Power
+
+LOOK_S = 600.0
+# A backlog of two days leaves within two hours, a SIM without credit gets some within two, and pauses between tries pass.
+_PATIENCE_S = 6 * 3600.0
+_DUE_BEFORE = (
+    "SELECT id FROM message WHERE state IN ('queued', 'claimed') AND not_before <= ? AND id <= ? LIMIT 1"
+)
+
+
+@dataclass(slots=True)
+class Patience:
+    """``able_at``: when it was looked and the shop could send, in simulated seconds."""
+
+    able_at: list[float] = field(default_factory=list)
+    # The newest message of each look since when the shop could send without a break.
+    _newest: "deque[int]" = field(default_factory=lambda: deque(maxlen=int(_PATIENCE_S / LOOK_S) + 1))
+
+    def look(self, shop: Shop, now: float) -> str | None:
+        """What waits though the shop could send all the time, in words; told once."""
+        if not _can_send(shop):
+            self._newest.clear()
+            return None
+        self.able_at.append(now)
+        try:
+            overdue = self._overdue(shop)
+        except sqlite3.DatabaseError:  # a lost page, which the agent comes upon by itself
+            self._newest.clear()
+            return None
+        if overdue is None:
+            return None
+        self._newest.clear()
+        return f"message {overdue} waits, though the shop could send for {_PATIENCE_S / 3600:.0f} hours"
+
+    def forget(self) -> None:
+        """Another store takes the place of this one: its messages have other numbers."""
+        self._newest.clear()
+
+    def able_s(self, message: Message) -> float:
+        """For how long a message could have been sent; its dates follow where the shop's clock is set."""
+        began = message.created_at - BEGAN.timestamp()
+        ended = began + message.expires_at - message.created_at
+        return LOOK_S * sum(began <= at <= ended for at in self.able_at)
+
+    def _overdue(self, shop: Shop) -> int | None:
+        assert shop.agent is not None
+        connection, unix = shop.agent.register.connection, shop.clock.moment().unix
+        with shop.disk.at_peace():
+            (newest,) = connection.execute("SELECT COALESCE(MAX(id), 0) FROM message").fetchone()
+            self._newest.append(newest)
+            if len(self._newest) != self._newest.maxlen:
+                return None
+            row = connection.execute(_DUE_BEFORE, (unix, self._newest[0])).fetchone()
+        return None if row is None else int(row[0])
+
+
+def _can_send(shop: Shop) -> bool:
+    """An agent runs, its disk takes, and a modem has a network."""
+    machines = [modem.machine for modem in shop.modems]
+    registered = any(each.commands.stat == 1 and each.power is Power.ON for each in machines)
+    return shop.agent is not None and shop.disk.refuses is None and registered
