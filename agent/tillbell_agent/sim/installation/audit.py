@@ -89,6 +89,7 @@ class Audit:
 
     def pair(self, shop: Shop) -> None:
         """With headquarters, while the shop's agent does not run; again where the keys were lost."""
+        self.books[shop.plan.name].patience.forget()
         self.collector.receiver.import_bundle(shop.pair(self.secret.card("hq", None)), confirmed=True)
 
     def look_after(self, shop: Shop, after_s: float) -> None:

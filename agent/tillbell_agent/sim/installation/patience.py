@@ -4,7 +4,7 @@ import sqlite3
 from collections import deque
 from dataclasses import dataclass, field
 
-from tillbell_agent.outbox import Message
+from tillbell_agent.outbox import Message, State
 from tillbell_agent.sim.installation.shop import Shop
 from tillbell_agent.sim.installation.world import BEGAN
 from tillbell_agent.sim.modem_core import Power
@@ -12,9 +12,7 @@ from tillbell_agent.sim.modem_core import Power
 LOOK_S = 600.0
 # A backlog of two days leaves within two hours, a SIM without credit gets some within two, and pauses between tries pass.
 _PATIENCE_S = 6 * 3600.0
-_DUE_BEFORE = (
-    "SELECT id FROM message WHERE state IN ('queued', 'claimed') AND not_before <= ? AND id <= ? LIMIT 1"
-)
+_ALL = 1_000_000
 
 
 @dataclass(slots=True)
@@ -42,7 +40,7 @@ class Patience:
         return f"message {overdue} waits, though the shop could send for {_PATIENCE_S / 3600:.0f} hours"
 
     def forget(self) -> None:
-        """Another store takes the place of this one: its messages have other numbers."""
+        """Begin anew: the store is another one, or what was held may leave from now on."""
         self._newest.clear()
 
     def able_s(self, message: Message) -> float:
@@ -53,14 +51,14 @@ class Patience:
 
     def _overdue(self, shop: Shop) -> int | None:
         assert shop.agent is not None
-        connection, unix = shop.agent.register.connection, shop.clock.moment().unix
+        outbox, unix = shop.agent.register.outbox, shop.clock.moment().unix
         with shop.disk.at_peace():
-            (newest,) = connection.execute("SELECT COALESCE(MAX(id), 0) FROM message").fetchone()
-            self._newest.append(newest)
+            self._newest.append(max((message.id for message in outbox.recent(1)), default=0))
             if len(self._newest) != self._newest.maxlen:
                 return None
-            row = connection.execute(_DUE_BEFORE, (unix, self._newest[0])).fetchone()
-        return None if row is None else int(row[0])
+            waiting = outbox.recent(_ALL, State.QUEUED) + outbox.recent(_ALL, State.CLAIMED)
+        due = [message.id for message in waiting if message.not_before <= unix]
+        return min((number for number in due if number <= self._newest[0]), default=None)
 
 
 def _can_send(shop: Shop) -> bool:
