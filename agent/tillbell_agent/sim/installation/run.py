@@ -22,7 +22,7 @@ from tillbell_agent.sim.tills import TILLS
 from tillbell_protocol.pairing import SecretKey
 
 JOBS_A_DAY = 145.0  # of which some 120 are transactions
-# One shop in twenty sells so many times as much: an outage of a day leaves thousands of messages behind.
+# One shop in twenty sells so many times as much: an outage of a day leaves more than a thousand messages behind.
 _BUSY, _BUSIER = 0.05, 6.0
 # After the last incident everything works: what is owed leaves, the longest pauses between tries pass, and what the network
 # held back arrives, which it does for ten hours.
